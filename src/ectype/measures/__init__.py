@@ -1,0 +1,1 @@
+"""How good samples are: feature spaces and the figures computed in them."""
