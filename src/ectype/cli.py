@@ -1,0 +1,302 @@
+"""The command line: parses, calls the API, prints; nothing else.
+
+Commands import what they need when they run, so that every `--help` page is there at once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import UnusedCliTokensError
+
+import ectype
+from ectype import pages
+from ectype.console import Answer, show_failure
+from ectype.errors import EctypeError, UsageError
+
+if TYPE_CHECKING:
+    from ectype.run import Run
+
+app = App(
+    name="ectype",
+    help="Point it at your own data, get a GAN or a VAE out, judged honestly.\n\n"
+    "Start with: ectype demo",
+    help_format="plaintext",
+    version=lambda: ectype.__version__,
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+
+Data = Annotated[str, Parameter(help="Your data: a folder, an archive or an array file.")]
+RunFolder = Annotated[Path, Parameter(name="RUN", help="A run folder that `ectype fit` wrote.")]
+Out = Annotated[Path, Parameter(name=("--out", "-o"), help="Folder to write to.")]
+Model = Literal["auto", "gan", "vae"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """What every command takes."""
+
+    set: Annotated[
+        tuple[str, ...],
+        Parameter(
+            metavar="KEY=VALUE",
+            negative=(),
+            show_default=False,
+            help="A setting; may be repeated. `ectype settings` lists them.",
+        ),
+    ] = ()
+    json: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            help="Print one JSON object, and nothing else, on standard output.",
+        ),
+    ] = False
+
+
+COMMON = Common()
+
+
+@app.command(sort_key=1)
+def inspect(data: Data, /, *, common: Common = COMMON) -> Answer:
+    """Say what the data is, what is broken in it, and how `fit` would go about it."""
+    return pages.inspected(data, ectype.inspect(data, settings=common.set))
+
+
+@app.command(sort_key=2)
+def fit(
+    data: Data,
+    /,
+    *,
+    model: Model = "auto",
+    budget: str | None = None,
+    steps: int | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    labels: str = "auto",
+    domain: str | None = None,
+    device: Device = "auto",
+    new: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    common: Common = COMMON,
+) -> Answer:
+    """Train a model on the data.
+
+    An unfinished run goes on where it stopped; a finished one is left as it is. Ctrl-C saves.
+
+    Parameters
+    ----------
+    model
+        The family; `auto` chooses one that suits the data and says why.
+    budget
+        How long to train, 10m or 1h30m for instance (default 10m); +10m extends a finished run.
+    steps
+        How many steps to train instead: such a run repeats exactly.
+    out
+        The run folder; runs/<name of the data> if nothing is said.
+    seed
+        Runs with the same seed, data and steps are equal.
+    labels
+        `auto`: sub-folders are labels; `none`: there are none; or the name of a column.
+    domain
+        The kind of data, if the guess is wrong.
+    device
+        Where to compute; `auto` takes a GPU if there is one.
+    new
+        Put an existing run aside and start afresh.
+    """
+    from ectype.training.progress import reporter_for
+
+    run = ectype.fit(
+        data,
+        model=model,
+        budget=budget,
+        steps=steps,
+        out=out,
+        seed=seed,
+        labels=labels,
+        domain=domain,
+        device=device,
+        new=new,
+        settings=common.set,
+        reporter=reporter_for(sys.stderr),
+    )
+    return pages.fitted(run)
+
+
+@app.command(sort_key=3)
+def sample(
+    run: RunFolder,
+    /,
+    *,
+    n: Annotated[int, Parameter(name="-n")] = 64,
+    out: Out,
+    seed: int = 0,
+    label: str | None = None,
+    temperature: float = 1.0,
+    common: Common = COMMON,
+) -> Answer:
+    """Write new items that the model makes up.
+
+    Parameters
+    ----------
+    n
+        How many.
+    seed
+        Sample i of a seed is the same whatever N is.
+    label
+        Make only items of this label.
+    temperature
+        Below 1 more typical, above 1 more varied.
+    """
+    samples = _load(run, common).sample(n, seed=seed, label=label, temperature=temperature)
+    return pages.written(run, out, samples.save(out))
+
+
+@app.command(sort_key=4)
+def reconstruct(run: RunFolder, data: Data, /, *, out: Out, common: Common = COMMON) -> Answer:
+    """Pass data through a VAE and write originals beside copies."""
+    copies = _load(run, common).reconstruct(data)
+    return pages.written(run, out, copies.save(out), rejects=copies.rejects)
+
+
+@app.command(sort_key=5)
+def interpolate(run: RunFolder, /, *, out: Out, common: Common = COMMON) -> Answer:
+    """Walk between points of the latent space and write what lies on the way."""
+    return pages.written(run, out, _load(run, common).interpolate().save(out))
+
+
+@app.command(sort_key=6)
+def check(*, common: Common = COMMON) -> Answer:
+    """Say what this machine offers: versions, devices, threads, arithmetic and why."""
+    from ectype import environment
+
+    return pages.checked(environment.describe(common.set))
+
+
+@app.command(sort_key=7)
+def settings(prefix: str = "", /, *, common: Common = COMMON) -> Answer:
+    """List the settings that `--set` takes.
+
+    Parameters
+    ----------
+    prefix
+        Only those whose key begins so, for instance `gan.`
+    """
+    from ectype import environment
+
+    rows = environment.all_settings(common.set)
+    return pages.listed([row for row in rows if row["key"].startswith(prefix)], prefix)
+
+
+@app.command(sort_key=8)
+def demo(kind: Literal["image"] = "image", /, *, common: Common = COMMON) -> Answer:
+    """Walk the whole path on real data: inspect, fit, sample, interpolate.
+
+    Everything is written below `ectype-demo` in the current folder; takes about three minutes.
+
+    Parameters
+    ----------
+    kind
+        What kind of data: the handwritten digits of MNIST for `image`.
+    """
+    from ectype import demo as tour
+    from ectype.training.progress import reporter_for
+
+    answers: dict[str, Answer] = {}
+    steps = {"image": tour.image}[kind](settings=common.set, reporter=reporter_for(sys.stderr))
+    for name, answer in steps:
+        answers[name] = answer
+        if not common.json:
+            answer.show(as_json=False)
+    return pages.toured(answers)
+
+
+def _load(run: Path, common: Common) -> Run:
+    if common.set:
+        raise UsageError(
+            "a trained run keeps the settings that it was trained with",
+            where=f"--set {common.set[0]}",
+            hint="give settings to `ectype fit`",
+        )
+    return ectype.load(run)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Carry out one command line.
+
+    Returns:
+        The exit code; `docs/commands.md` says what each means.
+    """
+    as_json = "--json" in arguments
+    try:
+        answer = app(arguments)
+        if isinstance(answer, Answer):  # help and version have printed themselves
+            answer.show(as_json=as_json)
+        sys.stdout.flush()
+        return 0
+    except EctypeError as error:
+        return _fail(error, as_json)
+    except CycloptsError as error:
+        return _fail(_usage_error(error), as_json)
+    except KeyboardInterrupt:
+        show_failure(
+            code="interrupted", message="interrupted", where=None, hint=None, as_json=as_json
+        )
+        return 130
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a message
+        traceback.print_exc()
+        defect = EctypeError(
+            f"this is a defect of ectype: {type(error).__name__}: {error}",
+            hint="please report it with the traceback, which is on standard error",
+        )
+        return _fail(defect, as_json)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # no “ or → there: the message still comes through
+    sys.exit(execute(sys.argv[1:]))
+
+
+def _fail(error: EctypeError, as_json: bool) -> int:
+    show_failure(
+        code=error.code,
+        message=error.message,
+        where=error.where,
+        hint=error.hint,
+        as_json=as_json,
+    )
+    return error.exit_code
+
+
+def _usage_error(error: CycloptsError) -> UsageError:
+    """The parser's complaint in our form; its guess of what was meant becomes the hint."""
+    message, _, guess = str(error).partition(" Did you mean ")
+    if isinstance(error, UnusedCliTokensError):
+        message = f"this is more than the command takes: {' '.join(error.unused_tokens or ())}"
+    command = " ".join(["ectype", *(error.command_chain or ())])
+    hint = f"did you mean {guess}" if guess else f"`{command} --help` shows what it takes"
+    return UsageError(message, hint=hint)
+
+
+if __name__ == "__main__":
+    main()

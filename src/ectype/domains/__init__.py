@@ -1,0 +1,55 @@
+"""What the data is. A domain turns a user's data into a dataset and builds networks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ectype.config import nearest
+from ectype.domains.base import Domain
+from ectype.errors import DataError, UsageError
+
+
+def known() -> dict[str, Domain]:
+    """The domains that ectype brings, by name, in the order in which they are asked."""
+    from ectype.domains.image import ImageDomain
+
+    return {domain.name: domain for domain in (ImageDomain(),)}
+
+
+def by_name(name: str) -> Domain:
+    """A domain that ectype brings.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    domains = known()
+    if name not in domains:
+        guess = nearest(name, domains)
+        hint = f"did you mean {guess}?" if guess else f"known: {', '.join(domains)}"
+        raise UsageError(f"there is no domain “{name}”", hint=hint)
+    return domains[name]
+
+
+def recognise(source: Any) -> Domain:
+    """The first domain that takes a source for its own.
+
+    Raises:
+        UsageError: the path does not exist.
+        DataError: no domain knows what it is.
+    """
+    if isinstance(source, str | Path) and not Path(source).exists():
+        path = Path(source)
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        guess = nearest(path.name, siblings)
+        hint = f"did you mean {path.parent / guess}?" if guess else None
+        raise UsageError("there is no such file or folder", where=str(source), hint=hint)
+    for domain in known().values():
+        if domain.recognises(source):
+            return domain
+    what = str(source) if isinstance(source, str | Path) else f"a {type(source).__name__}"
+    raise DataError(
+        "this is no data that ectype knows",
+        where=what,
+        hint=f"known: {', '.join(known())}; --domain says which it is",
+    )

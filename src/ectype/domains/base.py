@@ -1,0 +1,184 @@
+"""The contract between a kind of data and everything else.
+
+A new domain is one subclass of `Domain`: it need not touch the trainer, the models or the
+command line. `tests/contract/points.py` shows the smallest one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from ectype.config import Budget
+
+if TYPE_CHECKING:  # inspecting data must not wait for torch
+    from torch import Tensor, nn
+
+    from ectype.models.likelihoods import Likelihood
+
+Role = Literal["generator", "discriminator", "encoder", "decoder"]
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """All that is needed to rebuild the networks and to write samples; saved as `spec.json`.
+
+    `shape` is that of one stored item, without the batch dimension. A domain subclasses this
+    for what else it must remember; every field must be plain JSON.
+    """
+
+    domain: str
+    shape: tuple[int, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> int:
+        """Number of labels; 0 for unlabelled data."""
+        return len(self.labels)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Spec:
+        """From what `to_json` gave, read back from a file."""
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """An item that was left out, and why."""
+
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A user's data made ready.
+
+    Attributes:
+        items: stored items, (n, *spec.shape), often a read-only memory map.
+        labels: label index of each item, int64 (n,), or None for unlabelled data.
+        parts: indices into `items`, one array a part; no index is in two parts.
+        rejects: what was left out.
+        fingerprint: hash of the items' content and of all that shaped it; equal fingerprints
+            mean equal data.
+        notes: what was found and chosen, a plain sentence each, for `inspect` and the log.
+        summary: figures about the data for `inspect --json`.
+    """
+
+    spec: Spec
+    items: np.ndarray
+    labels: np.ndarray | None
+    parts: dict[Part, np.ndarray]
+    fingerprint: str
+    rejects: list[Reject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, name: Part) -> tuple[np.ndarray, np.ndarray | None]:
+        """Items and labels of one part, copied into memory."""
+        index = self.parts[name]
+        return self.items[index], None if self.labels is None else self.labels[index]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """What besides its own settings a domain is told when it prepares data."""
+
+    seed: int = 0
+    labels: str = "auto"
+    budget: Budget = Budget(seconds=600)
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSettings:
+    """For a domain that has nothing to set."""
+
+
+class Domain(ABC):
+    """A kind of data.
+
+    Stored items (what `Dataset.items` holds, compact) and network items (what networks read and
+    write, float tensors) are two forms of the same thing; `to_network` and `from_network` pass
+    between them.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type] = NoSettings
+    Spec: ClassVar[type[Spec]] = Spec
+    #: Sizes that `capacity` may take, ascending, and the one that a step budget uses.
+    capacities: ClassVar[tuple[int, ...]] = (16, 24, 32, 48, 64, 96, 128, 192)
+    default_capacity: ClassVar[int] = 32
+    #: Whether networks may compute in bf16 (8 bits of precision): enough for pictures, too
+    #: little where a value's digits matter.
+    tolerates_bf16: ClassVar[bool] = False
+
+    @abstractmethod
+    def recognises(self, source: Any) -> bool:
+        """Whether a source (a path, an array, a table, a list) is of this kind."""
+
+    @abstractmethod
+    def prepare(self, source: Any, settings: Any, options: PrepareOptions) -> Dataset:
+        """Read a source into a dataset.
+
+        Raises:
+            DataError: nothing in it can be used.
+            UsageError: the settings do not fit the source.
+        """
+
+    @abstractmethod
+    def read(self, source: Any, spec: Any) -> tuple[np.ndarray, list[Reject]]:
+        """Read a source as stored items in the form that an existing spec says."""
+
+    @abstractmethod
+    def network(
+        self,
+        role: Role,
+        spec: Any,
+        *,
+        capacity: int,
+        latent: int,
+        likelihood: Likelihood | None = None,
+    ) -> nn.Module:
+        """Build one network.
+
+        - generator: (latents (n, latent), label) → network items
+        - discriminator: (network items, label) → (n,)
+        - encoder: (network items, label) → mean and log-variance, each (n, latent)
+        - decoder: (latents (n, latent), label) → the likelihood's parameters
+
+        `label` is an int64 tensor (n,), or None where the spec has no labels.
+        """
+
+    @abstractmethod
+    def likelihood(self, spec: Any, name: str) -> Likelihood:
+        """The distribution that a decoder's output stands for; `auto` for the domain's own."""
+
+    @abstractmethod
+    def to_network(self, items: Tensor, spec: Any) -> Tensor:
+        """Stored items (n, *spec.shape) as network items, on the same device."""
+
+    @abstractmethod
+    def from_network(self, items: Tensor, spec: Any) -> np.ndarray:
+        """Network items as stored items, for writing and for the user."""
+
+    @abstractmethod
+    def write(self, samples: np.ndarray, spec: Any, folder: Path, label: str | None) -> list[Path]:
+        """Write samples as the files that a user of this kind of data expects."""
+
+    @abstractmethod
+    def preview(self, samples: np.ndarray, spec: Any, path: Path, columns: int = 8) -> Path:
+        """Write one file that shows many samples at a glance; returns it with its suffix."""

@@ -1,0 +1,320 @@
+"""`fit`: from a source to a trained run."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ectype.config import Budget, Config, Family, to_dict
+from ectype.domains.base import Dataset, Domain
+from ectype.errors import UsageError
+from ectype.files import write_whole
+from ectype.folder import RunFolder, load_config
+from ectype.request import (
+    Settings,
+    asked_config,
+    choose_family,
+    choose_precision,
+    find_domain,
+    parse_budget,
+    prepare_data,
+)
+from ectype.run import Run, exported, load, make_model
+from ectype.training.progress import Reporter, Silent
+
+if TYPE_CHECKING:
+    from ectype.models.base import Model
+    from ectype.training.batches import Batches
+    from ectype.training.precision import Precision
+    from ectype.training.trainer import Trainer
+
+#: Items of a preview; its noise is that of seed 0, so previews show the same points over time.
+PREVIEW_ITEMS = 64
+
+
+def fit(
+    source: Any,
+    *,
+    model: Family = "auto",
+    budget: str | float | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    labels: str = "auto",
+    domain: str | Domain | None = None,
+    device: str = "auto",
+    new: bool = False,
+    settings: Settings = (),
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train a model on somebody's data, or go on with a training that was interrupted.
+
+    Args:
+        source: a path, an array, a tensor, or a pair of items and labels.
+        model: `gan`, `vae`, or `auto` to let ectype choose.
+        budget: how long to train ("10m", "2h", seconds); "+10m" extends a run.
+        steps: train for so many steps instead; such runs repeat to the bit.
+        out: the run's folder; by default `runs/<name of the data>`.
+        seed: of the split, the weights and the training noise.
+        labels: `auto`, `none`, or where the labels are.
+        domain: what kind of data it is; found out by default. An own `Domain` object adds one.
+        device: auto, cpu or cuda.
+        new: put an earlier run in `out` aside and start afresh.
+        settings: rare settings, as `{"gan.loss": "hinge"}` or `["gan.loss=hinge"]`.
+        reporter: is told how training goes.
+
+    Raises:
+        UsageError: the call cannot be carried out, or does not fit the run that is there.
+        DataError: the data cannot be used.
+        DivergedError: training diverged.
+        InterruptedRun: a signal came; everything is saved, the same call goes on.
+    """
+    reporter = reporter or Silent()
+    kind = find_domain(source, domain)
+    folder = RunFolder(out if out is not None else default_folder(source))
+    asked_budget, extension = parse_budget(budget, steps)
+    try:
+        if new and folder.exists():
+            with folder.lock():
+                aside = folder.put_aside()
+            reporter.note(f"the run that was here is now {aside}")
+        with folder.lock():
+            asked = asked_config(kind, model, asked_budget, seed, labels, settings)
+            work = _Work(kind, folder, reporter, source, device)
+            if folder.exists():
+                work.go_on(asked, explicit_budget=budget or steps, extension=extension)
+            elif extension:
+                raise UsageError("there is no run to extend", where=str(folder.path))
+            else:
+                work.begin(asked)
+    finally:
+        reporter.close()
+    return load(folder.path, domain=kind, device=device)
+
+
+def default_folder(source: Any) -> Path:
+    """`runs/<name of the data>`."""
+    if isinstance(source, str | Path):
+        name = Path(source).resolve().name.split(".")[0]
+        return Path("runs") / (name or "data")
+    return Path("runs") / "data"
+
+
+class _Work:
+    """One call of `fit` on a locked run folder."""
+
+    def __init__(
+        self, domain: Domain, folder: RunFolder, reporter: Reporter, source: Any, device: str
+    ):
+        self.domain = domain
+        self.folder = folder
+        self.reporter = reporter
+        self.source = source
+        self.device = device
+
+    def begin(self, asked: Config) -> None:
+        """Prepare the data, decide what is left open, and train."""
+        precision = choose_precision(asked, self.device, self.domain)
+        device = precision.device.type
+        dataset = self._dataset(asked, device)
+        resolved = self._resolve(asked, dataset, precision)
+        write_whole(self.folder.spec_file, _json(dataset.spec.to_json()))
+        self.folder.write_config(
+            asked,
+            resolved,
+            fingerprint=dataset.fingerprint,
+            device=device,
+            versions=versions(),
+            rejects=[dataclasses.asdict(reject) for reject in dataset.rejects],
+        )
+        self._train(resolved, dataset, precision)
+
+    def go_on(self, asked: Config, *, explicit_budget: Any, extension: bool) -> None:
+        """Continue an unfinished run, extend a finished one, or leave it as it is.
+
+        Raises:
+            UsageError: settings or data are not those of the run.
+        """
+        content = self.folder.read_config()
+        first = load_config(content["asked"], self.domain.Settings)
+        resolved = load_config(content["resolved"], self.domain.Settings)
+        keep_budget = extension or not explicit_budget
+        changed = differences(
+            to_dict(first), to_dict(dataclasses.replace(asked, budget=first.budget))
+        )
+        if not keep_budget and asked.budget not in (first.budget, resolved.budget):
+            changed.append(f"budget {first.budget} → {asked.budget}")
+        if changed:
+            raise UsageError(
+                f"the run was made with other settings: {'; '.join(changed)}",
+                where=str(self.folder.path),
+                hint="--new starts afresh (the old run is kept), --budget +10m extends it",
+            )
+        if extension:
+            if resolved.budget.seconds is None:
+                raise UsageError("a run that counts steps cannot be extended by a time")
+            more = asked.budget.seconds or 0.0
+            budget = Budget(seconds=resolved.budget.seconds + more)
+            resolved = dataclasses.replace(resolved, budget=budget)
+        elif self.folder.finished(resolved.budget) and self.folder.weights.exists():
+            self.reporter.note(
+                f"{self.folder.path} is finished; --budget +10m extends it, --new starts afresh"
+            )
+            return
+        dataset = self._dataset(first, content["device"])
+        if dataset.fingerprint != content["fingerprint"]:
+            raise UsageError(
+                "the data are not those that the run was made with",
+                where=str(self.folder.path),
+                hint="--new starts afresh with the data as they are now; the old run is kept",
+            )
+        if extension:
+            facts = {k: v for k, v in content.items() if k not in ("asked", "resolved", "format")}
+            self.folder.write_config(first, resolved, **facts)
+        self._train(resolved, dataset, choose_precision(resolved, self.device, self.domain))
+
+    def _dataset(self, asked: Config, device: str) -> Dataset:
+        dataset = prepare_data(self.domain, self.source, asked, device)
+        for note in dataset.notes:
+            self.reporter.note(note)
+        for reject in dataset.rejects[:10]:
+            self.reporter.note(f"left out: {reject.item}: {reject.reason}")
+        if len(dataset.rejects) > 10:
+            self.reporter.note(f"… and {len(dataset.rejects) - 10} more, all in `ectype inspect`")
+        return dataset
+
+    def _resolve(self, asked: Config, dataset: Dataset, precision: Precision) -> Config:
+        """Fill in all that was left to ectype."""
+        from ectype.training.planning import default_batch, plan_capacity
+
+        family, reason = choose_family(asked.family)
+        self.reporter.note(f"model: {family} ({reason})")
+        self.reporter.note(f"arithmetic on {precision.device.type}: {precision.reason}")
+        training = asked.training
+        if training.batch is None:
+            batch = default_batch(precision.device.type)
+            training = dataclasses.replace(training, batch=batch)
+        resolved = dataclasses.replace(asked, family=family, training=training)
+        if training.capacity is None:
+
+            def measure(capacity: int) -> float:
+                from ectype.training.planning import seconds_per_item
+
+                trial = dataclasses.replace(training, capacity=capacity)
+                return seconds_per_item(
+                    self._trainer(dataclasses.replace(resolved, training=trial), dataset, precision)
+                )
+
+            plan = plan_capacity(
+                self.domain.capacities, self.domain.default_capacity, asked.budget, measure
+            )
+            self.reporter.note(plan.reason)
+            training = dataclasses.replace(training, capacity=plan.capacity)
+        return dataclasses.replace(resolved, training=training)
+
+    def _train(self, config: Config, dataset: Dataset, precision: Precision) -> None:
+        trainer = self._trainer(config, dataset, precision)
+        if trainer.resume():
+            self.reporter.note(f"going on from step {trainer.step:,}")
+            self.folder.append_event("resumed", step=trainer.step)
+        self.folder.samples.mkdir(exist_ok=True)
+        held_out = dataset.parts["validation"] if len(dataset.parts["validation"]) else None
+        shown = (dataset.parts["train"] if held_out is None else held_out)[:PREVIEW_ITEMS]
+        self.domain.preview(dataset.items[shown], dataset.spec, self.folder.samples / "real")
+        trainer.run()
+
+    def _trainer(self, config: Config, dataset: Dataset, precision: Precision) -> Trainer:
+        from ectype.training.trainer import Trainer
+
+        model = make_model(config, dataset.spec, self.domain)
+        if dataset.labels is not None:
+            _set_label_share(model, dataset)
+        batches = _batches(config, dataset, precision, self.domain)
+
+        def preview(step: int) -> None:
+            import torch
+
+            if model.ready(trainer.clock.progress(step)):
+                items = model.sample(PREVIEW_ITEMS, seed=0)
+            else:
+                index = dataset.parts["validation"]
+                index = index if len(index) else dataset.parts["train"]
+                with torch.inference_mode():
+                    shown = batches.at(torch.as_tensor(index[:PREVIEW_ITEMS]))
+                    items = model.early_view(shown).float().cpu()
+            stored = self.domain.from_network(items, dataset.spec)
+            path = self.folder.samples / f"step-{step:08d}"
+            self.domain.preview(stored, dataset.spec, path)
+
+        def export() -> None:
+            from ectype.training.checkpoint import tensor_bytes
+
+            content = tensor_bytes(exported(model))
+            write_whole(self.folder.last_weights, content)
+            write_whole(self.folder.weights, content)
+
+        trainer = Trainer(
+            model,
+            batches,
+            config.training,
+            config.budget,
+            self.folder.path,
+            precision=precision,
+            seed=config.seed,
+            reporter=self.reporter,
+            preview=preview,
+            export=export,
+        )
+        return trainer
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The settings in which two nested mappings differ, as `key old → new`."""
+    found: list[str] = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key} {a} → {b}")
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions that a run's result may depend on."""
+    from importlib.metadata import version
+
+    names = ("ectype", "torch", "numpy", "pillow")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _batches(config: Config, dataset: Dataset, precision: Precision, domain: Domain) -> Batches:
+    from ectype.training.batches import Batches
+
+    return Batches(
+        dataset.items,
+        dataset.labels,
+        dataset.parts["train"],
+        size=config.training.batch or 1,
+        seed=config.seed,
+        device=precision.device,
+        to_network=lambda items: domain.to_network(items, dataset.spec),
+    )
+
+
+def _set_label_share(model: Model, dataset: Dataset) -> None:
+    import torch
+
+    assert dataset.labels is not None
+    train = dataset.labels[dataset.parts["train"]]
+    counts = torch.bincount(torch.as_tensor(train), minlength=dataset.spec.classes)
+    model.label_share.copy_(counts / counts.sum())
+
+
+def _json(values: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(values, indent=2)

@@ -1,0 +1,1 @@
+"""What is learned: the games that networks play."""

@@ -1,0 +1,211 @@
+"""The contract between what is learned and how it is trained: a game of players.
+
+A model is a set of networks and the players who train them. The trainer lets the players take
+their turns; it knows nothing else about the model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ectype.errors import UsageError
+
+#: Samples are computed in blocks of this many, always whole, so that sample i of a seed does
+#: not depend on how many are asked for: both the noise and the arithmetic stay the same.
+SAMPLE_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Network items (n, ...) and their label indices (n,), or None for unlabelled data."""
+
+    x: Tensor
+    label: Tensor | None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a player is given when it plays.
+
+    `progress` is how far training is, 0 to 1; `step` counts the rounds of the game from 0;
+    `generator` is the only source of randomness that a loss may use.
+    """
+
+    batch: Batch
+    progress: float
+    step: int
+    generator: torch.Generator
+
+
+def always(progress: float, step: int) -> bool:
+    """Play at every step."""
+    del progress, step
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """One side of the game.
+
+    Attributes:
+        name: how logs and checkpoints call it.
+        module: holds the parameters that this player trains; all others are frozen in its turn.
+        loss: the turn's scalar to minimise, and further scalars for the log.
+        learning_rate: a pure function of progress.
+        betas: Adam's decay of the first and the second moment.
+        weight_decay: decoupled (AdamW).
+        max_gradient_norm: gradients are scaled down to this Euclidean norm, if given.
+        plays: whether it takes its turn, a pure function of progress and step.
+        prepare: called once, before this player's first turn, with all training items.
+    """
+
+    name: str
+    module: nn.Module
+    loss: Callable[[Turn], tuple[Tensor, Mapping[str, Tensor]]]
+    learning_rate: Callable[[float], float]
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    max_gradient_norm: float | None = None
+    plays: Callable[[float, int], bool] = always
+    prepare: Callable[[Iterable[Batch], torch.Generator], None] | None = None
+
+
+class Model(nn.Module, ABC):
+    """Networks and the game that trains them.
+
+    Every model generates in two steps: it draws latents (a GAN: noise, a VAE: from its prior)
+    and decodes them. Sampling, temperature and interpolation are the same for all.
+    """
+
+    #: Whether `encode` and `decode` exist.
+    has_encoder: ClassVar[bool] = False
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.classes = classes
+        self.label_share: Tensor
+        self.register_buffer("label_share", torch.full((classes,), 1 / max(classes, 1)))
+
+    @property
+    @abstractmethod
+    def players(self) -> Sequence[Player]:
+        """The players, in the order of their turns."""
+
+    @abstractmethod
+    def averaged(self) -> Mapping[str, nn.Module]:
+        """The networks that sampling needs, by name: their averaged weights are the result."""
+
+    @abstractmethod
+    def draw(
+        self, n: int, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """Latents (n, *latent) from what the model samples from: noise, or a learned prior.
+
+        All randomness comes from `generator`, a CPU one, so that every device draws the same.
+        """
+
+    @abstractmethod
+    def decode(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """Latents (n, *latent) to network items (n, ...)."""
+
+    def path(self, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+        """Latents (steps, *latent) on the way between two, at shares (steps,) of it.
+
+        By default a great circle: a point on the straight line between two normal vectors is
+        shorter than any vector that the model has seen.
+        """
+        return slerp(start, end, share)
+
+    def settle(self) -> None:
+        """Called after averaged weights are put in place: bring along what depends on them."""
+
+    def ready(self, progress: float) -> bool:
+        """Whether `sample` gives anything yet; before, a preview shows `early_view`."""
+        del progress
+        return True
+
+    def early_view(self, batch: Batch) -> Tensor:
+        """What there is to see before the model can sample: items passed through it."""
+        return self.reconstruct(batch)
+
+    def reconstruct(self, batch: Batch) -> Tensor:
+        """Pass network items through the model and back.
+
+        Raises:
+            UsageError: the model has no encoder.
+        """
+        del batch
+        raise UsageError(
+            "a GAN cannot reconstruct: it has a generator and no encoder",
+            hint="train with --model vae to pass data through the model",
+        )
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        label: int | None = None,
+        temperature: float = 1.0,
+        start: int = 0,
+    ) -> Tensor:
+        """Samples `start` to `start + n` of a seed, as network items on the CPU.
+
+        Sample i of a seed is the same for every `n` and `start`. Without a `label`, labels are
+        drawn as often as they stand in the training data. `temperature` scales the noise.
+        """
+        first, last = start // SAMPLE_BLOCK, (start + n - 1) // SAMPLE_BLOCK
+        blocks = []
+        for block in range(first, last + 1):
+            z, labels = self.draw_block(seed, block, label, temperature)
+            blocks.append(self.decode(z, labels).float().cpu())
+        offset = start - first * SAMPLE_BLOCK
+        return torch.cat(blocks)[offset : offset + n]
+
+    @torch.inference_mode()
+    def interpolate(
+        self, rows: int, steps: int, *, seed: int = 0, label: int | None = None
+    ) -> Tensor:
+        """Walks between two latents, one walk a row, as (rows · steps, ...)."""
+        walks = []
+        for row in range(rows):
+            z, labels = self.draw_block(seed, row, label, 1.0)
+            share = torch.linspace(0, 1, steps, device=z.device)
+            labels = None if labels is None else labels[:1].expand(steps)
+            walks.append(self.decode(self.path(z[0], z[1], share), labels).float().cpu())
+        return torch.cat(walks)
+
+    def draw_block(
+        self, seed: int, block: int, label: int | None, temperature: float
+    ) -> tuple[Tensor, Tensor | None]:
+        """Latents and labels of one block of samples."""
+        generator = torch.Generator().manual_seed((seed * 2_147_483_647 + block) % 2**63)
+        labels = None
+        if self.classes:
+            share = self.label_share.float().cpu()
+            labels = torch.multinomial(share, SAMPLE_BLOCK, replacement=True, generator=generator)
+            if label is not None:
+                labels.fill_(label)
+            labels = labels.to(self.label_share.device)
+        return self.draw(SAMPLE_BLOCK, labels, generator, temperature), labels
+
+
+def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Spherical interpolation between two tensors of equal shape (...) at shares (steps,).
+
+    Shoemake, "Animating rotation with quaternion curves" (1985), on the flattened vectors:
+    sin((1−t)ω)/sin ω · a + sin(tω)/sin ω · b, ω the angle between a and b.
+    """
+    a, b = start.flatten().double(), end.flatten().double()
+    cosine = (a @ b / (a.norm() * b.norm()).clamp_min(1e-12)).clamp(-1 + 1e-7, 1 - 1e-7)
+    angle = torch.acos(cosine)
+    t = share.double()[:, None]
+    path = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return path.to(start.dtype).reshape(len(share), *start.shape)

@@ -1,0 +1,73 @@
+"""From settings and a network factory to a model: the only place where families are named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import nn
+
+from ectype.config import Config
+from ectype.models.base import Model
+from ectype.models.gan import Gan
+from ectype.models.likelihoods import Likelihood
+from ectype.models.mixture import MOST_PARTS
+from ectype.models.prior import FlowPrior
+from ectype.models.vae import Vae
+from ectype.nets.velocity import Velocity
+
+NetworkFactory = Callable[..., nn.Module]
+
+
+def build(
+    config: Config,
+    network: NetworkFactory,
+    likelihood: Likelihood,
+    *,
+    classes: int,
+    dimensions: int,
+) -> Model:
+    """Build the model that a configuration names, with fresh weights.
+
+    Args:
+        config: resolved: its capacity is chosen.
+        network: called as network(role, latent=…) or network("decoder", latent=…, likelihood=…).
+        likelihood: of the data under a decoder.
+        classes: number of labels.
+        dimensions: numbers in one item, from which the default penalty weight follows.
+    """
+    if config.family == "gan":
+        settings, latent = config.gan, config.gan.latent
+        gamma = settings.gamma if settings.gamma is not None else default_gamma(dimensions)
+        return Gan(
+            network("generator", latent=latent),
+            network("discriminator", latent=latent),
+            settings,
+            classes=classes,
+            gamma=gamma,
+        )
+    latent = config.vae.latent
+    prior = None
+    if config.vae.prior == "flow":
+        width = 8 * (config.training.capacity or 1)
+        velocity = Velocity(latent, MOST_PARTS, classes, width)
+        prior = FlowPrior(velocity, latent, classes, config.vae.flow_steps)
+    return Vae(
+        network("encoder", latent=latent),
+        network("decoder", latent=latent, likelihood=likelihood),
+        likelihood,
+        prior,
+        config.vae,
+        classes=classes,
+    )
+
+
+def default_gamma(dimensions: int) -> float:
+    """Penalty weight from the size of an item: 2 up to 64² pixels, 150 at 256².
+
+    The points at 64² and 256² are those of Huang et al. (arXiv 2501.05441), table 6, joined on a
+    log-log scale; below, the search in docs/benchmarks.md found the same 2 to serve.
+    """
+    (x0, y0), (x1, y1) = (64**2, 2.0), (256**2, 150.0)
+    share = max(0.0, math.log(dimensions / x0) / math.log(x1 / x0))
+    return y0 * (y1 / y0) ** share

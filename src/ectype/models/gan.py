@@ -1,0 +1,161 @@
+"""The GAN: a generator and a discriminator, trained in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ectype.config import GanSettings
+from ectype.models import penalties
+from ectype.models.base import Model, Player, Turn
+from ectype.models.games import GAMES
+from ectype.models.schedules import cosine
+from ectype.nets.precision import full_precision
+
+Log = Mapping[str, Tensor]
+
+#: Blocks of samples from which the statistics of batch normalisation are measured.
+SETTLING_BLOCKS = 16
+
+
+class Gan(Model):
+    """A generative adversarial network.
+
+    The default game is relativistic with both zero-centred penalties (R3GAN, arXiv 2501.05441);
+    every game of `games.GAMES` and every penalty can be chosen by name.
+
+    Args:
+        generator: (noise (n, latent), label) → items.
+        discriminator: (items, label) → (n,).
+        settings: which game, and its rates.
+        classes: number of labels, 0 for none.
+        gamma: weight of the penalty at the start; it falls tenfold over training.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        settings: GanSettings,
+        *,
+        classes: int,
+        gamma: float,
+    ):
+        super().__init__(classes)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.settings = settings
+        self.game = GAMES[settings.loss]
+        self.gamma = cosine(gamma, gamma / 10)
+
+    @property
+    def players(self) -> Sequence[Player]:
+        """The discriminator, then the generator."""
+        rate = cosine(self.settings.learning_rate, self.settings.learning_rate / 20)
+        betas = (self.settings.beta1, self.settings.beta2)
+        return (
+            Player(
+                name="discriminator",
+                module=self.discriminator,
+                loss=self.discriminator_loss,
+                learning_rate=rate,
+                betas=betas,
+            ),
+            Player(
+                name="generator",
+                module=self.generator,
+                loss=self.generator_loss,
+                learning_rate=rate,
+                betas=betas,
+            ),
+        )
+
+    def averaged(self) -> Mapping[str, nn.Module]:
+        """The generator."""
+        return {"generator": self.generator}
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Measure the statistics of batch normalisation anew, always from the same noise.
+
+        Averaged weights do not have the statistics of the weights that they average.
+        """
+        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm2d)]
+        if not norms:
+            return
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the blocks
+            norm.train()
+        for block in range(SETTLING_BLOCKS):
+            self.decode(*self.draw_block(0, block, None, 1.0))
+        for norm in norms:
+            norm.momentum = 0.1
+            norm.eval()
+
+    def draw(
+        self, n: int, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """Standard normal noise (n, latent)."""
+        del label
+        size = self.settings.latent
+        noise = torch.randn(n, size, generator=generator, device=generator.device)
+        return (temperature * noise).to(self.label_share.device)
+
+    def decode(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """G(z, c)."""
+        return self.generator(z, label)
+
+    def discriminator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
+        """The discriminator's side of the game, and every few steps the gradient penalty."""
+        real, label = turn.batch.x, turn.batch.label
+        with torch.no_grad():
+            fake = self._fakes(turn)
+        judged_real, judged_fake = self._judge(real, fake, label)
+        loss, _ = self.game(judged_real, judged_fake)
+        log = {"loss": loss, "margin": (judged_real - judged_fake).mean()}
+        every = self.settings.penalty_every
+        if self.settings.penalty != "none" and turn.step % every == 0:
+            penalty = self.penalty(real, fake, label, turn.generator)
+            loss = loss + every * 0.5 * self.gamma(turn.progress) * penalty
+            log["penalty"] = penalty
+        return loss, log
+
+    def generator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
+        """The generator's side of the game."""
+        judged_real, judged_fake = self._judge(turn.batch.x, self._fakes(turn), turn.batch.label)
+        _, loss = self.game(judged_real, judged_fake)
+        return loss, {"loss": loss}
+
+    @full_precision
+    def penalty(
+        self, real: Tensor, fake: Tensor, label: Tensor | None, generator: torch.Generator
+    ) -> Tensor:
+        """The chosen gradient penalty, mean over items (R1 and R2 added)."""
+        kind = self.settings.penalty
+        if kind == "gp":
+            x = penalties.interpolated(real, fake, generator)
+        elif kind == "r1+r2":
+            x = torch.cat([real, fake])
+            label = None if label is None else torch.cat([label, label])
+        else:
+            x = real if kind == "r1" else fake
+        if self.settings.penalty_form == "exact":
+            squared = penalties.squared_gradient_norm(self.discriminator, x, label)
+        else:
+            squared = penalties.finite_difference_norm(self.discriminator, x, label, generator)
+        if kind == "gp":
+            squared = penalties.one_centred(squared)
+        return squared.sum() / len(real)
+
+    def _fakes(self, turn: Turn) -> Tensor:
+        z = self.draw(len(turn.batch.x), turn.batch.label, turn.generator)
+        return self.generator(z, turn.batch.label).float()
+
+    def _judge(self, real: Tensor, fake: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Both through the discriminator at once; outputs in full precision."""
+        labels = None if label is None else torch.cat([label, label])
+        judged = self.discriminator(torch.cat([real, fake]), labels).float()
+        return judged[: len(real)], judged[len(real) :]

@@ -1,0 +1,194 @@
+"""The VAE: an encoder and a decoder trained by variational inference, and a prior over latents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ectype.config import VaeSettings
+from ectype.models.base import Batch, Model, Player, Turn, slerp
+from ectype.models.likelihoods import Likelihood
+from ectype.models.prior import FlowPrior
+from ectype.models.schedules import cosine, warm_up, within
+from ectype.models.variational import (
+    kl_to_normal,
+    latents,
+    log_normal,
+    posterior,
+    reparameterise,
+    variational_loss,
+)
+
+Log = Mapping[str, Tensor]
+
+
+class Vae(Model):
+    """A variational autoencoder. Kingma and Welling (arXiv 1312.6114).
+
+    Two ways to draw latents: the standard `normal` prior of the classical VAE, or a `flow` prior
+    that learns where the encoder puts the data. With the flow, the autoencoder plays for the
+    first share of training and the prior after it, on the latents of the finished encoder.
+
+    Args:
+        encoder: (items, label) → mean and log-variance, each (n, *encoder.latent).
+        decoder: (latents, label) → the likelihood's parameters.
+        likelihood: the distribution of items given the decoder's output.
+        prior: the learned prior, or None for the standard normal.
+        settings: weights and rates.
+        classes: number of labels, 0 for none.
+    """
+
+    has_encoder = True
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        prior: FlowPrior | None,
+        settings: VaeSettings,
+        *,
+        classes: int,
+    ):
+        super().__init__(classes)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.prior = prior
+        self.settings = settings
+        self.latent = (settings.latent,)
+
+    @property
+    def players(self) -> Sequence[Player]:
+        """The autoencoder, and after it the prior where one is learned."""
+        share = self.settings.autoencoder_share if self.prior is not None else 1.0
+        autoencoder = Player(
+            name="autoencoder",
+            module=nn.ModuleList([self.encoder, self.decoder]),
+            loss=self.autoencoder_loss,
+            learning_rate=phase_rate(self.settings.learning_rate, 0.0, share),
+            betas=(0.9, 0.99),
+            max_gradient_norm=1.0,
+            plays=lambda progress, step: progress < share,
+        )
+        if self.prior is None:
+            return (autoencoder,)
+        prior = Player(
+            name="prior",
+            module=self.prior,
+            loss=self.prior_loss,
+            learning_rate=phase_rate(self.settings.prior_learning_rate, share, 1.0),
+            betas=(0.9, 0.99),
+            plays=lambda progress, step: progress >= share,
+            prepare=self.prepare_prior,
+        )
+        return (autoencoder, prior)
+
+    def averaged(self) -> Mapping[str, nn.Module]:
+        """Everything: encoding is part of using a VAE."""
+        modules = {"encoder": self.encoder, "decoder": self.decoder, "likelihood": self.likelihood}
+        return modules if self.prior is None else {**modules, "prior": self.prior}
+
+    def ready(self, progress: float) -> bool:
+        """With a learned prior, once the prior has begun to learn."""
+        return self.prior is None or progress > self.settings.autoencoder_share
+
+    def draw(
+        self, n: int, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """Latents from the prior."""
+        if self.prior is not None:
+            return self.prior.draw(n, label, generator, temperature)
+        noise = torch.randn(n, *self.latent, generator=generator, device=generator.device)
+        return (temperature * noise).to(self.label_share.device)
+
+    def path(self, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+        """A straight line under a learned prior, whose latents lie on no sphere."""
+        if self.prior is None:
+            return slerp(start, end, share)
+        return torch.lerp(start, end, share.view(-1, *(1,) * start.ndim))
+
+    def encode(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """The mean of q(z|x), (n, *latent)."""
+        return posterior(self.encoder, x, label)[0]
+
+    def decode(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """The expected item at a latent."""
+        return self.likelihood.mean(self.decoder(z, label))
+
+    def reconstruct(self, batch: Batch) -> Tensor:
+        """Encode and decode again."""
+        return self.decode(self.encode(batch.x, batch.label), batch.label)
+
+    def autoencoder_loss(self, turn: Turn) -> tuple[Tensor, Log]:
+        """The bound's negative, with its KL weighted."""
+        return variational_loss(
+            self.encoder,
+            self.decoder,
+            self.likelihood,
+            turn,
+            beta=self.settings.beta,
+            free_bits=self.settings.free_bits,
+        )
+
+    def prepare_prior(self, batches: Iterable[Batch], generator: torch.Generator) -> None:
+        """Fit the prior's mixture to the latents of the training items."""
+        assert self.prior is not None
+        z, label = latents(self.encoder, batches, generator)
+        self.prior.fit(z, label, generator)
+
+    def prior_loss(self, turn: Turn) -> tuple[Tensor, Log]:
+        """Flow matching on latents of the frozen encoder."""
+        assert self.prior is not None
+        z, label = latents(self.encoder, [turn.batch], turn.generator)
+        loss = self.prior.loss(z, label, turn.generator)
+        return loss, {"loss": loss}
+
+    @torch.no_grad()
+    def elbo(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Terms of the evidence lower bound of each item, nats, (n,).
+
+        `reconstruction` is E_q log p(x|z) (one draw of z), `kl` is raw KL(q(z|x) ‖ N(0, I)),
+        `elbo` their difference: a bound on log p(x) under the *normal* prior. Where samples come
+        from a learned flow, it is not the bound of the model that is sampled.
+        """
+        mean, log_variance = posterior(self.encoder, batch.x, batch.label)
+        z = reparameterise(mean, log_variance, generator)
+        reconstruction = self.likelihood.log_prob(batch.x, self.decoder(z, batch.label))
+        kl = kl_to_normal(mean, log_variance).flatten(1).sum(1)
+        return {"reconstruction": reconstruction, "kl": kl, "elbo": reconstruction - kl}
+
+    @torch.no_grad()
+    def iwae(self, batch: Batch, samples: int, generator: torch.Generator) -> Tensor:
+        """The importance-weighted bound on log p(x) under N(0, I), nats, (n,).
+
+        log 1/K Σ_k p(x|z_k) p(z_k) / q(z_k|x). Burda et al. (arXiv 1509.00519), equation 8.
+        Encodes once; the K terms are added one by one, so memory does not grow with K.
+        """
+        mean, log_variance = posterior(self.encoder, batch.x, batch.label)
+        total = torch.full((len(batch.x),), -math.inf, device=batch.x.device)
+        for _ in range(samples):
+            z = reparameterise(mean, log_variance, generator)
+            log_p = self.likelihood.log_prob(batch.x, self.decoder(z, batch.label))
+            log_prior = log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+            log_weight = log_p + log_prior - log_normal(z, mean, log_variance)
+            total = torch.logaddexp(total, log_weight)
+        return total - math.log(samples)
+
+    def bits_per_dimension(self, log_likelihood: Tensor, dimensions: int) -> Tensor:
+        """Nats as bits a dimension.
+
+        Raises:
+            ValueError: the likelihood is a density, of which no bits can be said.
+        """
+        if not self.likelihood.discrete:
+            raise ValueError("bits per dimension need a likelihood over discrete values")
+        return -log_likelihood / (dimensions * math.log(2))
+
+
+def phase_rate(start: float, begin: float, end: float):
+    """A learning rate from `begin` to `end` of progress: a short warm-up, then a cosine to 2%."""
+    return within(begin, end, warm_up(cosine(start, start / 50), 0.02))

@@ -1,0 +1,284 @@
+"""A trained model, ready to use. Imports torch only when it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ectype.config import Config
+from ectype.errors import UsageError
+from ectype.folder import RunFolder, load_config
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ectype.domains.base import Domain, Reject, Spec
+    from ectype.models.base import Model
+    from ectype.training.precision import Precision
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Generated items: `data` is what the domain stores (a uint8 array for images)."""
+
+    data: Any
+    spec: Spec
+    domain: Domain
+    label: str | None = None
+    columns: int = 8
+    as_grid: bool = False
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the samples as files, with a picture of all of them; returns the paths."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        paths = [] if self.as_grid else self.domain.write(self.data, self.spec, target, self.label)
+        grid = self.domain.preview(self.data, self.spec, target / "grid", columns=self.columns)
+        return [*paths, grid]
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """Items that went through a model, beside what came out."""
+
+    originals: np.ndarray
+    data: np.ndarray
+    rejects: list[Reject]
+    spec: Spec
+    domain: Domain
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the reconstructions, and a picture of pairs: original above, result below."""
+        import numpy as np
+
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        paths = self.domain.write(self.data, self.spec, target, None)
+        columns, rows = 8, []
+        for start in range(0, min(len(self.data), 4 * columns), columns):
+            for items in (self.originals, self.data):
+                row = items[start : start + columns]
+                blank = np.zeros((columns - len(row), *row.shape[1:]), row.dtype)
+                rows.append(np.concatenate([row, blank]))
+        pairs = np.concatenate(rows)
+        return [*paths, self.domain.preview(pairs, self.spec, target / "grid", columns=columns)]
+
+
+class Run:
+    """A run folder with a model in it, finished or still training.
+
+    Weights are read when they are first needed, and stay.
+    """
+
+    def __init__(self, path: str | Path, *, domain: Domain | None = None, device: str = "auto"):
+        self.folder = RunFolder(path)
+        self.folder.require()
+        self.device = device
+        content = self.folder.read_config()
+        self.domain = domain or _domain_of(content["resolved"]["domain"], self.folder)
+        self.config: Config = load_config(content["resolved"], self.domain.Settings)
+        self.spec: Spec = self.domain.Spec.from_json(self.folder.read_spec())
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.folder.path
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        return self.folder.finished(self.config.budget)
+
+    def summary(self) -> dict[str, Any]:
+        """What the run is and how far it came, as plain values."""
+        return {
+            "path": str(self.path),
+            "domain": self.config.domain,
+            "family": self.config.family,
+            "capacity": self.config.training.capacity,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "budget": str(self.config.budget),
+            **self.folder.spent(),
+            "items": int(self.folder.spent()["step"]) * (self.config.training.batch or 0),
+            "finished": self.finished,
+        }
+
+    def sample(
+        self, n: int = 64, *, seed: int = 0, label: str | None = None, temperature: float = 1.0
+    ) -> Samples:
+        """Generate `n` items. Item i of a seed is the same for any `n`.
+
+        Args:
+            n: how many.
+            seed: other seeds give other items.
+            label: generate this label only (labelled runs); else labels as in the data.
+            temperature: below 1 more typical, above 1 more varied.
+
+        Raises:
+            UsageError: an unknown label, or a number that makes no sense.
+        """
+        if n < 1:
+            raise UsageError(f"{n} samples cannot be made", hint="ask for at least 1")
+        if not temperature > 0:
+            raise UsageError(f"a temperature of {temperature} makes no sense", hint="around 1.0")
+        index = self._label_index(label)
+        with self.precision.autocast():
+            items = self.model.sample(n, seed=seed, label=index, temperature=temperature)
+        return Samples(self._store(items), self.spec, self.domain, label)
+
+    def interpolate(
+        self, *, rows: int = 8, steps: int = 8, seed: int = 0, label: str | None = None
+    ) -> Samples:
+        """Walk between random points of latent space, a walk a row."""
+        if rows < 1 or steps < 2:
+            raise UsageError("a walk needs a row and two steps at least")
+        index = self._label_index(label)
+        with self.precision.autocast():
+            items = self.model.interpolate(rows, steps, seed=seed, label=index)
+        return Samples(
+            self._store(items), self.spec, self.domain, label, columns=steps, as_grid=True
+        )
+
+    def reconstruct(self, source: Any) -> Reconstructions:
+        """Pass data through the model and back.
+
+        Raises:
+            UsageError: the model is a GAN, which has no encoder.
+            DataError: none of the data can be used.
+        """
+        import torch
+
+        from ectype.models.base import SAMPLE_BLOCK, Batch
+
+        if not self.model.has_encoder:
+            self.model.reconstruct(Batch(torch.empty(0), None))  # raises, with the reason
+        originals, rejects = self.domain.read(source, self.spec)
+        blocks = []
+        for start in range(0, len(originals), SAMPLE_BLOCK):
+            stored = torch.from_numpy(originals[start : start + SAMPLE_BLOCK])
+            x = self.domain.to_network(stored.to(self.precision.device), self.spec)
+            with torch.inference_mode(), self.precision.autocast():
+                blocks.append(self._reconstruct_unlabelled(x).float().cpu())
+        data = self._store(torch.cat(blocks))
+        return Reconstructions(originals, data, rejects, self.spec, self.domain)
+
+    @cached_property
+    def precision(self) -> Precision:
+        """The device and the arithmetic in use."""
+        from ectype.training.precision import choose
+
+        asked = self.config.training.precision
+        return choose(self.device, asked, tolerant=self.domain.tolerates_bf16)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model with its averaged weights, in evaluation mode."""
+        import safetensors.torch
+
+        from ectype.nets.memory import place
+
+        model = make_model(self.config, self.spec, self.domain)
+        weights = safetensors.torch.load_file(self.folder.weights)
+        model.load_state_dict(weights, strict=False)
+        missing = set(exported(model)) - set(weights)
+        if missing:
+            raise UsageError(
+                f"the weights lack {len(missing)} entries, {min(missing)} among them",
+                where=str(self.folder.weights),
+                hint="run `ectype fit` again to write them anew",
+            )
+        return place(model, self.precision.device).eval().requires_grad_(False)
+
+    def _reconstruct_unlabelled(self, x: Tensor) -> Tensor:
+        """Reconstruct items whose labels are unknown: the label that explains each best."""
+        import torch
+
+        from ectype.models.base import Batch
+
+        if not self.spec.classes:
+            return self.model.reconstruct(Batch(x, None))
+        best, error = torch.zeros_like(x), torch.full((len(x),), torch.inf, device=x.device)
+        for index in range(self.spec.classes):
+            label = torch.full((len(x),), index, device=x.device)
+            result = self.model.reconstruct(Batch(x, label)).float()
+            distance = (result - x).square().flatten(1).mean(1)
+            closer = distance < error
+            best[closer], error[closer] = result[closer], distance[closer]
+        return best
+
+    def _label_index(self, label: str | None) -> int | None:
+        if label is None:
+            return None
+        if not self.spec.labels:
+            raise UsageError("this run has no labels", hint="leave out the label")
+        if label not in self.spec.labels:
+            known = ", ".join(self.spec.labels[:20])
+            raise UsageError(f"there is no label “{label}”", hint=f"known: {known}")
+        return self.spec.labels.index(label)
+
+    def _store(self, items: Tensor) -> Any:
+        return self.domain.from_network(items, self.spec)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.config.family}, {self.config.domain})"
+
+
+def load(path: str | Path, *, domain: Domain | None = None, device: str = "auto") -> Run:
+    """Open a run, finished or still training.
+
+    Args:
+        path: the run's folder.
+        domain: the domain object, for a run of a domain that ectype does not bring.
+        device: auto, cpu or cuda.
+
+    Raises:
+        UsageError: there is no run, or it has no weights yet.
+    """
+    return Run(path, domain=domain, device=device)
+
+
+def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
+    """Build the model of a resolved configuration, its weights drawn from the seed."""
+    import math
+    from functools import partial
+
+    import torch
+
+    from ectype.models.build import build
+
+    if config.training.capacity is None:
+        raise ValueError("the capacity must be chosen before a model is built")
+    likelihood = domain.likelihood(spec, config.vae.likelihood)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build(
+            config,
+            partial(domain.network, spec=spec, capacity=config.training.capacity),
+            likelihood,
+            classes=spec.classes,
+            dimensions=math.prod(spec.shape),
+        )
+
+
+def exported(model: Model) -> dict[str, Tensor]:
+    """What `model.safetensors` holds: the averaged networks and the labels' shares."""
+    kept = {f"{name}." for name in model.averaged()}
+    state = model.state_dict()
+    names = [k for k in state if k == "label_share" or any(k.startswith(p) for p in kept)]
+    return {name: state[name] for name in names}
+
+
+def _domain_of(name: str, folder: RunFolder) -> Domain:
+    from ectype.domains import by_name
+
+    try:
+        return by_name(name)
+    except UsageError:
+        raise UsageError(
+            f"the run is of the domain “{name}”, which ectype does not bring",
+            where=str(folder.path),
+            hint="pass the domain object: ectype.load(path, domain=…)",
+        ) from None

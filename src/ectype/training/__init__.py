@@ -1,0 +1,1 @@
+"""How it is learned: one trainer for every family and every kind of data."""
