@@ -96,7 +96,7 @@ def run(tmp_path, monkeypatch):
         return fake
 
     monkeypatch.setattr("ectype.fitting.fit", fit)
-    monkeypatch.setattr("ectype.run.load", lambda path: fake)
+    monkeypatch.setattr("ectype.run.load", lambda path, **_: fake)
     return fake
 
 
@@ -308,12 +308,6 @@ def test_wrong_usage_says_what_was_probably_meant(line, message, hint, run, caps
     assert message in error["message"]
     assert error["hint"].startswith(hint)
     assert not run.calls
-
-
-@pytest.mark.parametrize("line", ["sample r -o out", "interpolate r -o out"])
-def test_a_trained_run_keeps_its_settings(line, run, capsys):
-    error = answer(capsys, *line.split(), "--set", "gan.loss=hinge", code=2)["error"]
-    assert error["where"] == "--set gan.loss=hinge"
 
 
 def test_a_defect_says_so_and_shows_the_traceback(monkeypatch, capsys):

@@ -226,13 +226,7 @@ def demo(kind: Literal["image"] = "image", /, *, common: Common = COMMON) -> Ans
 
 
 def _load(run: Path, common: Common) -> Run:
-    if common.set:
-        raise UsageError(
-            "a trained run keeps the settings that it was trained with",
-            where=f"--set {common.set[0]}",
-            hint="give settings to `ectype fit`",
-        )
-    return ectype.load(run)
+    return ectype.load(run, settings=common.set)
 
 
 def execute(arguments: Sequence[str]) -> int:

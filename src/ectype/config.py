@@ -61,9 +61,9 @@ class VaeSettings:
     latent: int = setting(128, "length of a latent vector")
     beta: float = setting(1.0, "weight of the KL")
     free_bits: float = setting(0.0, "nats of KL per latent dimension that cost nothing")
-    learning_rate: float = setting(2e-3, "AdamW's rate at the start, of the autoencoder")
+    learning_rate: float = setting(3e-3, "AdamW's rate at the start, of the autoencoder")
     prior_learning_rate: float = setting(2e-3, "AdamW's rate at the start, of the flow prior")
-    autoencoder_share: float = setting(0.5, "share of the budget for the autoencoder, rest prior")
+    autoencoder_share: float = setting(0.85, "share of the budget for the autoencoder, rest prior")
     flow_steps: int = setting(20, "Heun steps when sampling from the flow prior")
 
 

@@ -195,7 +195,7 @@ class _Work:
         self.reporter.note(f"arithmetic on {precision.device.type}: {precision.reason}")
         training = asked.training
         if training.batch is None:
-            batch = default_batch(precision.device.type)
+            batch = default_batch(family, precision.device.type)
             training = dataclasses.replace(training, batch=batch)
         resolved = dataclasses.replace(asked, family=family, training=training)
         if training.capacity is None:
@@ -209,7 +209,11 @@ class _Work:
                 )
 
             plan = plan_capacity(
-                self.domain.capacities, self.domain.default_capacity, asked.budget, measure
+                family,
+                self.domain.capacities,
+                self.domain.default_capacity,
+                asked.budget,
+                measure,
             )
             self.reporter.note(plan.reason)
             training = dataclasses.replace(training, capacity=plan.capacity)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ectype.config import Config
+from ectype.config import Config, with_changes
 from ectype.errors import UsageError
 from ectype.folder import RunFolder, load_config
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from ectype.training.precision import Precision
 
 
+#: Settings that a trained run does not depend on.
+CHANGEABLE = ("vae.flow_steps", "training.precision")
+
+
 @dataclass(frozen=True)
 class Samples:
     """Generated items: `data` is what the domain stores (a uint8 array for images)."""
@@ -28,7 +33,7 @@ class Samples:
     spec: Spec
     domain: Domain
     label: str | None = None
-    columns: int = 8
+    columns: int | None = None
     as_grid: bool = False
 
     def save(self, folder: str | Path) -> list[Path]:
@@ -73,13 +78,21 @@ class Run:
     Weights are read when they are first needed, and stay.
     """
 
-    def __init__(self, path: str | Path, *, domain: Domain | None = None, device: str = "auto"):
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        domain: Domain | None = None,
+        device: str = "auto",
+        settings: Iterable[str] = (),
+    ):
         self.folder = RunFolder(path)
         self.folder.require()
         self.device = device
         content = self.folder.read_config()
         self.domain = domain or _domain_of(content["resolved"]["domain"], self.folder)
-        self.config: Config = load_config(content["resolved"], self.domain.Settings)
+        trained: Config = load_config(content["resolved"], self.domain.Settings)
+        self.config = with_changes(trained, _allowed(settings))
         self.spec: Spec = self.domain.Spec.from_json(self.folder.read_spec())
 
     @property
@@ -226,18 +239,39 @@ class Run:
         return f"Run({str(self.path)!r}, {self.config.family}, {self.config.domain})"
 
 
-def load(path: str | Path, *, domain: Domain | None = None, device: str = "auto") -> Run:
+def load(
+    path: str | Path,
+    *,
+    domain: Domain | None = None,
+    device: str = "auto",
+    settings: Iterable[str] = (),
+) -> Run:
     """Open a run, finished or still training.
 
     Args:
         path: the run's folder.
         domain: the domain object, for a run of a domain that ectype does not bring.
         device: auto, cpu or cuda.
+        settings: changes such as "vae.flow_steps=50"; only those that do not touch what was
+            trained.
 
     Raises:
-        UsageError: there is no run, or it has no weights yet.
+        UsageError: there is no run, it has no weights yet, or a setting cannot be changed.
     """
-    return Run(path, domain=domain, device=device)
+    return Run(path, domain=domain, device=device, settings=settings)
+
+
+def _allowed(settings: Iterable[str]) -> list[str]:
+    """The given settings, if a trained run may still change them."""
+    changes = list(settings)
+    for change in changes:
+        if change.partition("=")[0].strip() not in CHANGEABLE:
+            raise UsageError(
+                "a trained run keeps the settings that it was trained with",
+                where=f"--set {change}",
+                hint=f"of a trained run these can change: {', '.join(CHANGEABLE)}",
+            )
+    return changes
 
 
 def make_model(config: Config, spec: Spec, domain: Domain) -> Model:

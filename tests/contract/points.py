@@ -89,7 +89,7 @@ class Points(Domain):
         np.savetxt(folder / "points.csv", samples, delimiter=",", header="x,y", comments="")
         return [folder / "points.csv"]
 
-    def preview(self, samples, spec, path, columns=8):
+    def preview(self, samples, spec, path, columns=None):
         picture = Image.new("L", (128, 128))
         draw = ImageDraw.Draw(picture)
         draw.point([(64 + 24 * x, 64 - 24 * y) for x, y in samples.tolist()], fill=255)

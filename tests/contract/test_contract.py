@@ -218,3 +218,12 @@ def test_changed_settings_are_refused(case, family, tmp_path):
     fresh = fit(case, family, tmp_path / "run", steps=3, new=True)
     assert fresh.finished
     assert (tmp_path / "run-old-1" / "model.safetensors").exists()
+
+
+@cells
+def test_a_trained_run_keeps_what_it_was_trained_with(case, family, tmp_path):
+    path = fit(case, family, tmp_path / "run", steps=2).path
+    with pytest.raises(UsageError, match="keeps the settings"):
+        ectype.load(path, domain=case.domain, settings=["gan.loss=hinge"])
+    run = ectype.load(path, domain=case.domain, settings=["vae.flow_steps=7"])
+    assert run.config.vae.flow_steps == 7

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 from ectype.config import nearest
 from ectype.domains.base import Domain
+from ectype.domains.files import existing_path
 from ectype.errors import DataError, UsageError
 
 
@@ -38,16 +39,13 @@ def recognise(source: Any) -> Domain:
         UsageError: the path does not exist.
         DataError: no domain knows what it is.
     """
-    if isinstance(source, str | Path) and not Path(source).exists():
-        path = Path(source)
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        guess = nearest(path.name, siblings)
-        hint = f"did you mean {path.parent / guess}?" if guess else None
-        raise UsageError("there is no such file or folder", where=str(source), hint=hint)
+    if isinstance(source, str | os.PathLike):
+        existing_path(source)
     for domain in known().values():
         if domain.recognises(source):
             return domain
-    what = str(source) if isinstance(source, str | Path) else f"a {type(source).__name__}"
+    is_path = isinstance(source, str | os.PathLike)
+    what = str(source) if is_path else f"a {type(source).__name__}"
     raise DataError(
         "this is no data that ectype knows",
         where=what,

@@ -180,5 +180,10 @@ class Domain(ABC):
         """Write samples as the files that a user of this kind of data expects."""
 
     @abstractmethod
-    def preview(self, samples: np.ndarray, spec: Any, path: Path, columns: int = 8) -> Path:
-        """Write one file that shows many samples at a glance; returns it with its suffix."""
+    def preview(
+        self, samples: np.ndarray, spec: Any, path: Path, columns: int | None = None
+    ) -> Path:
+        """Write one file that shows many samples at a glance; returns it with its suffix.
+
+        `columns` is how many stand in a row; None for what looks best.
+        """

@@ -18,7 +18,7 @@ from ectype.config import setting
 from ectype.domains.base import Dataset, Domain, Part, PrepareOptions, Reject, Role, Spec
 from ectype.domains.cache import Cache
 from ectype.domains.files import existing_path, is_archive, open_tree
-from ectype.domains.grids import grid, grid_shape
+from ectype.domains.grids import grid
 from ectype.domains.image_arrays import (
     looks_like_pictures,
     pictures_in_memory,
@@ -219,15 +219,15 @@ class ImageDomain(Domain):
         from ectype.nets import image as nets
 
         height, width, channels = spec.shape
-        shape, size = (channels, height, width), (height, width)
+        shape, classes = (channels, height, width), spec.classes
         if role == "discriminator":
-            return nets.Discriminator(shape, capacity, spec.classes)
+            return nets.Discriminator(shape, capacity, classes)
+        if role == "generator":
+            return nets.Generator(shape, capacity, classes, latent)
         if role == "encoder":
-            return nets.Encoder(shape, capacity, spec.classes, latent)
-        if role == "generator" or likelihood is None:
-            return nets.Generator(channels, size, capacity, spec.classes, latent)
-        outputs = likelihood.outputs(channels)
-        return nets.Generator(outputs, size, capacity, spec.classes, latent, bounded=False)
+            return nets.Encoder(shape, capacity, classes, latent)
+        outputs = channels if likelihood is None else likelihood.outputs(channels)
+        return nets.Decoder(outputs, (height, width), capacity, classes, latent)
 
     def likelihood(self, spec: ImageSpec, name: str) -> Likelihood:
         """See `Domain.likelihood`; `auto` is the Gaussian."""
@@ -254,20 +254,20 @@ class ImageDomain(Domain):
     def write(
         self, samples: np.ndarray, spec: ImageSpec, folder: Path, label: str | None
     ) -> list[Path]:
-        """Write `00000.png`, `00001.png`, … and `grid.png`; gives their paths, the grid last."""
+        """Write `00000.png`, `00001.png`, …; gives their paths."""
         del label  # the folder is the caller's to choose
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{number:05d}.png" for number in range(len(samples))]
         for path, sample in zip(paths, samples, strict=True):
             Image.fromarray(sample[..., 0] if spec.channels == 1 else sample).save(path)
-        return [*paths, self.preview(samples, spec, folder / "grid", grid_shape(len(samples))[1])]
+        return paths
 
     def preview(
         self,
         samples: np.ndarray,
         spec: ImageSpec,
         path: Path,
-        columns: int = 8,
+        columns: int | None = None,
     ) -> Path:
         """Write a grid of samples as a PNG; gives its path, with the suffix."""
         path = path if path.suffix == ".png" else path.with_name(path.name + ".png")

@@ -71,6 +71,7 @@ class Vae(Model):
             loss=self.autoencoder_loss,
             learning_rate=phase_rate(self.settings.learning_rate, 0.0, share),
             betas=(0.9, 0.99),
+            weight_decay=0.01,
             max_gradient_norm=1.0,
             plays=lambda progress, step: progress < share,
         )

@@ -2,12 +2,13 @@
 
 - `Down`: a 4×4 convolution of stride 2, which halves the resolution;
 - `Up`: a 4×4 transposed convolution, which doubles it and starts as bilinear interpolation;
-- `Residual`: a 3×3 convolution added to its input, for depth.
+- `Residual`: two 3×3 convolutions added to their input, for depth.
 
 The discriminator and the encoder are a shrinking trunk with a head; the generator and the
-decoder are a growing trunk. Channels halve each time the resolution doubles, so every resolution
-costs about the same. `width` is the one dial of capacity: the channels at half resolution of a
-picture that is halved three times. How this family was found: docs/benchmarks.md.
+decoder are a growing trunk. `width` is the one dial of capacity: channels at half resolution,
+doubled at each coarser grid. The game wants a plain, fast discriminator and a normalised
+generator that draws at full resolution; an autoencoder learns most from residual blocks at a
+half and a quarter of it. How this was found: docs/benchmarks.md.
 
 Shapes: pictures (n, channels, height, width) in [−1, 1]; labels (n,) or None.
 """
@@ -19,51 +20,177 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, pad
+from torch.nn.functional import leaky_relu, pad, pixel_shuffle
 
+Shape = tuple[int, int, int]
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 SLOPE = 0.2
-#: Resolutions are halved while the shorter side is at least this: 28, 14, 7, 4 or 32, 16, 8, 4.
-COARSEST = 7
 #: Channels are multiples of this: what matrix units of today's processors are made for.
 CHANNEL_STEP = 8
+#: Channels grow to at most this multiple of the width.
+MOST = 4
+#: Grids are halved while the shorter side is at least this. 28 and 32 end at 4 …
+GAME_LIMIT = 7
+#: … and here at 7 and 8.
+AUTOENCODER_LIMIT = 14
 
 
-def activation(x: Tensor) -> Tensor:
-    """Leaky ReLU."""
-    return leaky_relu(x, SLOPE)
+class Discriminator(nn.Module):
+    """Pictures to one number each, (n,): a linear reading of the features.
 
-
-def resolutions(height: int, width: int) -> list[tuple[int, int]]:
-    """Grids from coarse to fine, each side half of the next, rounded up.
-
-    >>> resolutions(28, 28)
-    [(4, 4), (7, 7), (14, 14), (28, 28)]
+    With labels, plus the inner product of the features with an embedding of the label
+    (projection: Miyato and Koyama, arXiv 1802.05637).
     """
-    grids = [(height, width)]
-    while min(grids[0]) >= COARSEST:
-        grids.insert(0, ((grids[0][0] + 1) // 2, (grids[0][1] + 1) // 2))
-    return grids
+
+    def __init__(self, shape: Shape, width: int, classes: int):
+        super().__init__()
+        grids = resolutions(*shape[1:], GAME_LIMIT)
+        self.trunk = ShrinkingTrunk(shape[0], grids, width, depth=0)
+        self.judge = initialise(nn.Linear(self.trunk.features, 1))
+        self.labels = zero_embedding(classes, self.trunk.features)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """How real each picture is, in logits."""
+        features = self.trunk(x)
+        judged = self.judge(features).squeeze(1)
+        if self.labels is not None and label is not None:
+            scale = 1 / math.sqrt(self.trunk.features)
+            judged = judged + scale * (features * self.labels(label)).sum(1)
+        return judged
 
 
-def shrinking_channels(halvings: int, width: int) -> list[int]:
-    """Channels after each halving, fine to coarse: the last has four times the width.
+class Generator(nn.Module):
+    """Noise (n, latent) and labels to pictures.
 
-    >>> shrinking_channels(3, 48)
-    [48, 96, 192]
+    Batch normalisation here, and only here: the averaged weights need its statistics measured
+    anew (`Gan.settle`). A tanh at the end: pictures have hard black and hard white, which a
+    linear end reaches late.
     """
-    return [_round(4 * width / 2**k) for k in range(halvings)][::-1]
+
+    def __init__(self, shape: Shape, width: int, classes: int, latent: int):
+        super().__init__()
+        grids = resolutions(*shape[1:], GAME_LIMIT)
+        widths = [_round(4 / 3 * width * min(2**k, 3)) for k in range(len(grids) - 1)]
+        widths.insert(0, _round(width / 3))  # a channel costs most at full resolution
+        self.labels = nn.Embedding(classes, latent) if classes else None
+        inputs = 2 * latent if classes else latent
+        self.trunk = GrowingTrunk(inputs, grids, widths[::-1], depth=0, norm=True)
+        self.leave = initialise(nn.Conv2d(widths[0], shape[0], 3, 1, 1), gain=math.sqrt(0.5))
+
+    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """Pictures, fp32: the 8 bits of bf16 would show in smooth greys."""
+        x = self.trunk(with_label(z, label, self.labels))
+        return torch.tanh(self.leave(x).float())
 
 
-def growing_channels(grids: int, width: int) -> list[int]:
-    """Channels at each grid, coarse to fine; few at the finest, where a channel costs most.
+class Encoder(nn.Module):
+    """Pictures to the mean and the log-variance of their latents, each (n, latent)."""
 
-    >>> growing_channels(4, 48)
-    [192, 128, 64, 16]
+    def __init__(self, shape: Shape, width: int, classes: int, latent: int):
+        super().__init__()
+        grids = resolutions(*shape[1:], AUTOENCODER_LIMIT)
+        self.trunk = ShrinkingTrunk(shape[0], grids, width, depth=1)
+        self.head = initialise(nn.Linear(self.trunk.features, 2 * latent))
+        self.labels = zero_embedding(classes, 2 * latent)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The moments of q(z|x)."""
+        moments = self.head(self.trunk(x))
+        if self.labels is not None and label is not None:
+            moments = moments + self.labels(label)
+        mean, log_variance = moments.chunk(2, 1)
+        return mean, log_variance
+
+
+class Decoder(nn.Module):
+    """Latents (n, latent) and labels to a likelihood's parameters (n, outputs, height, width).
+
+    Works at half resolution and finer grids appear by rearranging channels into 2×2 pixels
+    (sub-pixel convolution: Shi et al., arXiv 1609.05158).
     """
-    channels = [_round(4 * width)] + [_round(4 * width * 4 / 3 / 2**k) for k in range(1, grids - 1)]
-    return [*channels, _round(channels[-1] / 4)] if grids > 1 else channels
+
+    def __init__(self, outputs: int, size: tuple[int, int], width: int, classes: int, latent: int):
+        super().__init__()
+        self.size = size
+        grids = resolutions(*size, AUTOENCODER_LIMIT)[1:]
+        widths = [width * min(2**k, MOST) for k in range(len(grids))][::-1]
+        self.labels = nn.Embedding(classes, latent) if classes else None
+        inputs = 2 * latent if classes else latent
+        self.trunk = GrowingTrunk(inputs, grids, widths, depth=1, norm=False)
+        self.leave = initialise(nn.Conv2d(widths[-1], 4 * outputs, 3, 1, 1), gain=math.sqrt(0.5))
+
+    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """Parameters, fp32, unbounded."""
+        height, width = self.size
+        x = self.leave(self.trunk(with_label(z, label, self.labels)))
+        return pixel_shuffle(x.float(), 2)[:, :, :height, :width]
+
+
+class ShrinkingTrunk(nn.Module):
+    """Pictures to features (n, features): the coarsest grid, flattened.
+
+    Without normalisation: items must not see one another, or a gradient penalty would mix them.
+
+    Args:
+        channels: of the pictures.
+        grids: as `resolutions` gives them.
+        width: channels after the first halving.
+        depth: residual blocks a grid.
+    """
+
+    def __init__(self, channels: int, grids: list[tuple[int, int]], width: int, depth: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = channels
+        for level in range(len(grids) - 1):
+            after = width * min(2**level, MOST)
+            layers.append(Down(before, after))
+            layers += [Residual(after) for _ in range(depth)]
+            before = after
+        self.layers = nn.Sequential(*layers)
+        self.features = before * math.prod(grids[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features, in the memory order of channels last, so that nothing is copied."""
+        return self.layers(x).permute(0, 2, 3, 1).flatten(1)
+
+
+class GrowingTrunk(nn.Module):
+    """Vectors (n, inputs) to maps (n, widths[-1], *grids[0]), activated.
+
+    Args:
+        inputs: length of the vectors.
+        grids: as `resolutions` gives them.
+        widths: channels at each grid, coarse to fine.
+        depth: residual blocks a grid.
+        norm: normalise over the batch.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        grids: list[tuple[int, int]],
+        widths: list[int],
+        depth: int,
+        norm: bool,
+    ):
+        super().__init__()
+        self.coarsest = (*grids[-1], widths[0])
+        enter = nn.Linear(inputs, math.prod(self.coarsest), bias=not norm)
+        self.enter = initialise(enter, gain=math.sqrt(2) if norm else 1.0)
+        self.norm = nn.BatchNorm2d(widths[0]) if norm else nn.Identity()
+        layers: list[nn.Module] = []
+        for level, (grid, after) in enumerate(zip(grids[::-1], widths, strict=True)):
+            if level:
+                layers.append(Up(widths[level - 1], after, grid, norm))
+            layers += [Residual(after) for _ in range(depth)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Maps from vectors."""
+        x = self.enter(z).unflatten(1, self.coarsest).permute(0, 3, 1, 2)
+        return self.layers(activation(self.norm(x)))
 
 
 class Down(nn.Module):
@@ -84,16 +211,18 @@ class Down(nn.Module):
 class Up(nn.Module):
     """(n, inputs, ⌈h/2⌉, ⌈w/2⌉) to (n, outputs, h, w), `size` being (h, w)."""
 
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]):
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, int], norm: bool):
         super().__init__()
         self.size = size
-        self.convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=not norm)
+        self.norm = nn.BatchNorm2d(outputs) if norm else nn.Identity()
         # bilinear interpolation times a random mixing of channels: no checkerboard to unlearn
         line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
         mixing = torch.randn(inputs, outputs, 1, 1) * math.sqrt(2 / inputs)
         with torch.no_grad():
             self.convolution.weight.copy_(mixing * line[:, None] * line)
+            if self.convolution.bias is not None:
+                self.convolution.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Double the resolution; what exceeds an odd side is cut off."""
@@ -102,146 +231,40 @@ class Up(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + scale · W · act(norm(x)), shape kept."""
+    """x + W2 · act(W1 · x), activated; W2 starts at zero, so the block starts as nothing."""
 
-    def __init__(self, channels: int, scale: float, norm: bool):
+    def __init__(self, channels: int):
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels) if norm else nn.Identity()
-        self.convolution = initialise(nn.Conv2d(channels, channels, 3, 1, 1), gain=math.sqrt(2))
-        self.scale = scale
+        self.first = initialise(nn.Conv2d(channels, channels, 3, 1, 1), gain=math.sqrt(2))
+        self.second = initialise(nn.Conv2d(channels, channels, 3, 1, 1), gain=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sum."""
-        return x + self.scale * self.convolution(activation(self.norm(x)))
+        """(n, channels, h, w) to the same shape."""
+        return activation(x + self.second(activation(self.first(x))))
 
 
-class ShrinkingTrunk(nn.Module):
-    """Pictures to features (n, features): the coarsest grid, flattened.
+def resolutions(height: int, width: int, limit: int) -> list[tuple[int, int]]:
+    """Grids from fine to coarse, each side half of the one before, rounded up; two at least.
 
-    Without normalisation: items must not see one another, or a gradient penalty would mix them.
+    >>> resolutions(28, 28, limit=7)
+    [(28, 28), (14, 14), (7, 7), (4, 4)]
     """
-
-    def __init__(self, shape: tuple[int, int, int], width: int, depth: int):
-        super().__init__()
-        channels, height, side = shape
-        grids = resolutions(height, side)
-        widths = shrinking_channels(len(grids) - 1, width)
-        scale = max(1, depth * len(widths)) ** -0.5
-        layers: list[nn.Module] = []
-        before = channels
-        for after in widths:
-            layers.append(Down(before, after))
-            layers += [Residual(after, scale, norm=False) for _ in range(depth)]
-            before = after
-        self.layers = nn.Sequential(*layers)
-        self.features = before * math.prod(grids[0])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Features, in the memory order of channels last, so that nothing is copied."""
-        return self.layers(x).permute(0, 2, 3, 1).flatten(1)
+    grids = [(height, width)]
+    while len(grids) == 1 or min(grids[-1]) >= limit:
+        grids.append(((grids[-1][0] + 1) // 2, (grids[-1][1] + 1) // 2))
+    return grids
 
 
-class GrowingTrunk(nn.Module):
-    """Vectors (n, inputs) to maps (n, outputs, height, width)."""
-
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int], width: int, depth: int):
-        super().__init__()
-        grids = resolutions(*size)
-        widths = growing_channels(len(grids), width)
-        self.coarsest = (*grids[0], widths[0])
-        start = nn.Linear(inputs, math.prod(self.coarsest), bias=False)
-        self.enter = initialise(start, gain=math.sqrt(2))
-        self.norm = nn.BatchNorm2d(widths[0])
-        scale = max(1, depth * len(widths)) ** -0.5
-        layers: list[nn.Module] = []
-        for level, channels in enumerate(widths):
-            if level:
-                layers.append(Up(widths[level - 1], channels, grids[level]))
-            if level < len(widths) - 1:  # depth where it is cheap: not at full resolution
-                layers += [Residual(channels, scale, norm=True) for _ in range(depth)]
-        self.layers = nn.Sequential(*layers)
-        self.leave = initialise(nn.Conv2d(widths[-1], outputs, 3, 1, 1), gain=math.sqrt(0.5))
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Maps, unbounded."""
-        x = self.enter(z).unflatten(1, self.coarsest).permute(0, 3, 1, 2)
-        return self.leave(self.layers(activation(self.norm(x))))
+def activation(x: Tensor) -> Tensor:
+    """Leaky ReLU."""
+    return leaky_relu(x, SLOPE)
 
 
-class Discriminator(nn.Module):
-    """Pictures to one number each, (n,): a linear reading of the features.
-
-    With labels, plus the inner product of the features with an embedding of the label
-    (projection: Miyato and Koyama, arXiv 1802.05637).
-    """
-
-    def __init__(self, shape: tuple[int, int, int], width: int, classes: int, depth: int = 0):
-        super().__init__()
-        self.trunk = ShrinkingTrunk(shape, width, depth)
-        self.judge = initialise(nn.Linear(self.trunk.features, 1))
-        self.labels = zero_embedding(classes, self.trunk.features)
-
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        """How real each picture is, in logits."""
-        features = self.trunk(x)
-        judged = self.judge(features).squeeze(1)
-        if self.labels is not None and label is not None:
-            scale = 1 / math.sqrt(self.trunk.features)
-            judged = judged + scale * (features * self.labels(label)).sum(1)
-        return judged
-
-
-class Encoder(nn.Module):
-    """Pictures to the mean and the log-variance of their latents, each (n, latent)."""
-
-    def __init__(
-        self, shape: tuple[int, int, int], width: int, classes: int, latent: int, depth: int = 0
-    ):
-        super().__init__()
-        self.latent = (latent,)
-        self.trunk = ShrinkingTrunk(shape, width, depth)
-        self.head = initialise(nn.Linear(self.trunk.features, 2 * latent), gain=0.5)
-        self.labels = zero_embedding(classes, 2 * latent)
-
-    def forward(self, x: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The moments of q(z|x)."""
-        moments = self.head(self.trunk(x))
-        if self.labels is not None and label is not None:
-            moments = moments + self.labels(label)
-        mean, log_variance = moments.chunk(2, 1)
-        return mean, log_variance
-
-
-class Generator(nn.Module):
-    """Vectors (n, latent) and labels to maps (n, outputs, height, width).
-
-    As a generator, or as a decoder of a density, it ends in a tanh: pictures have hard black and
-    hard white, which a linear ending reaches late. As a decoder of other parameters it does not.
-    """
-
-    def __init__(
-        self,
-        outputs: int,
-        size: tuple[int, int],
-        width: int,
-        classes: int,
-        latent: int,
-        *,
-        depth: int = 0,
-        bounded: bool = True,
-    ):
-        super().__init__()
-        self.latent = (latent,)
-        self.labels = nn.Embedding(classes, latent) if classes else None
-        self.trunk = GrowingTrunk(2 * latent if classes else latent, outputs, size, width, depth)
-        self.bounded = bounded
-
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """Maps from vectors, fp32: 8 bits of precision would show in smooth greys."""
-        if self.labels is not None and label is not None:
-            z = torch.cat([z, self.labels(label)], 1)
-        x = self.trunk(z).float()
-        return torch.tanh(x) if self.bounded else x
+def with_label(z: Tensor, label: Tensor | None, embedding: nn.Embedding | None) -> Tensor:
+    """A vector and the embedding of its label, side by side."""
+    if embedding is None or label is None:
+        return z
+    return torch.cat([z, embedding(label)], 1)
 
 
 def initialise(layer: Layer, gain: float = 1.0) -> Layer:

@@ -17,14 +17,14 @@ import torch
 from ectype.config import Budget
 from ectype.training.trainer import Trainer
 
-#: Items that a network of width 32 should see, and how the need grows with the width. From the
-#: search in docs/benchmarks.md.
-ITEMS_AT_32 = 100_000
+#: A width, and the items that a network of it should see. From docs/benchmarks.md.
+NEEDS = {"gan": (48, 90_000), "vae": (16, 200_000)}
+#: The need grows with this power of the width: as fast as the cost of an item.
 GROWTH = 2.0
 #: Share of a time budget that measuring may take.
 MEASURING_SHARE = 0.03
 #: A multiple of the interval between penalties, so that they are counted in.
-MEASURED_ROUNDS = 4
+MEASURED_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Plan:
     reason: str
 
 
-def items_needed(capacity: int) -> float:
+def items_needed(family: str, capacity: int) -> float:
     """Items that a network of this capacity should see before it is worth its cost."""
-    return ITEMS_AT_32 * (capacity / 32) ** GROWTH
+    width, items = NEEDS[family]
+    return items * (capacity / width) ** GROWTH
 
 
 def plan_capacity(
+    family: str,
     capacities: Sequence[int],
     default: int,
     budget: Budget,
@@ -49,6 +51,7 @@ def plan_capacity(
     """Choose a capacity.
 
     Args:
+        family: gan or vae.
         capacities: allowed values, ascending.
         default: the choice under a budget of steps.
         measure: seconds an item takes at a capacity; called for ever larger ones.
@@ -59,7 +62,7 @@ def plan_capacity(
     chosen, seen = capacities[0], 0.0
     for capacity in capacities:
         items = budget.seconds / measure(capacity)
-        if items < items_needed(capacity) and capacity != capacities[0]:
+        if items < items_needed(family, capacity) and capacity != capacities[0]:
             break
         chosen, seen = capacity, items
         if time.perf_counter() > deadline:
@@ -70,21 +73,18 @@ def plan_capacity(
     )
 
 
-def default_batch(device: str) -> int:
-    """Items a step: small where arithmetic is scarce, since more steps then learn more."""
-    return 64 if device == "cpu" else 256
+def default_batch(family: str, device: str) -> int:
+    """Items a step: few where arithmetic is scarce, since many small steps then learn more."""
+    sizes = {("gan", "cpu"): 16, ("vae", "cpu"): 64, ("gan", "cuda"): 128, ("vae", "cuda"): 256}
+    return sizes[family, device]
 
 
 def seconds_per_item(trainer: Trainer) -> float:
-    """Time a few rounds of a fresh trainer, early and late in training, after warm-up ones."""
-    phases = (0.0, 0.99)
-    total = 0.0
-    for progress in phases:
-        trainer.round(progress)
-        start = time.perf_counter()
-        for _ in range(MEASURED_ROUNDS):
-            trainer.round(progress)
-        if trainer.precision.device.type == "cuda":
-            torch.cuda.synchronize()
-        total += (time.perf_counter() - start) / MEASURED_ROUNDS
-    return total / len(phases) / trainer.batches.size
+    """Time a few rounds at the start of training, after a warm-up one."""
+    trainer.round(0.0)
+    start = time.perf_counter()
+    for _ in range(MEASURED_ROUNDS):
+        trainer.round(0.0)
+    if trainer.precision.device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / MEASURED_ROUNDS / trainer.batches.size
