@@ -239,7 +239,8 @@ class ImageDomain(Domain):
             return likelihoods.LogisticMixture()
         # as many halvings as both sides allow, of those that make a difference
         levels = next(n for n in (3, 2, 1, 0) if not spec.height % 2**n and not spec.width % 2**n)
-        return likelihoods.Gaussian(levels, limit=1.0)
+        groups = {1: (1,), 2: (1, 1), 3: (1, 2), 4: (1, 2, 1)}[spec.channels]
+        return likelihoods.Gaussian(levels, limit=1.0, groups=groups)
 
     def to_network(self, items: Tensor, spec: ImageSpec) -> Tensor:
         """uint8 (n, h, w, c) to float32 (n, c, h, w) in [-1, 1], channels last in memory."""

@@ -54,19 +54,27 @@ class Gaussian(Likelihood):
     serve large shapes and fine texture alike, and fine detail would drown in the error of large
     shapes. The transform is orthonormal, so this is an exact density of the picture itself.
 
+    For the same reason colour has variances apart from brightness, after an orthonormal rotation
+    of red, green and blue: most of a picture's error is in its brightness.
+
     Args:
         levels: halvings of the Haar transform; 0 for one variance, and for data that are no maps.
         limit: data lie within ± this; μ is the decoder's output cut off there. Hard black and
             hard white then need no exact output, only one beyond the limit.
+        groups: sizes of the groups of channels that have variances apart, () for one group. Where
+            two groups of 1 and 2 lead, the first three channels are red, green and blue.
     """
 
     variances: Tensor
 
-    def __init__(self, levels: int = 0, limit: float | None = None) -> None:
+    def __init__(
+        self, levels: int = 0, limit: float | None = None, groups: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
         self.levels = levels
         self.limit = limit
-        self.register_buffer("variances", torch.ones(3 * levels + 1))
+        self.groups = groups
+        self.register_buffer("variances", torch.ones(max(1, len(groups)) * (3 * levels + 1)))
 
     def outputs(self, channels: int) -> int:
         """One a channel: the mean."""
@@ -75,7 +83,7 @@ class Gaussian(Likelihood):
     def log_prob(self, x: Tensor, parameters: Tensor) -> Tensor:
         """Σ over bands of log N(error; 0, σ²_band I), with the frozen σ²."""
         total = torch.zeros(len(x), device=x.device)
-        bands = haar_bands(self._error(x, parameters), self.levels)
+        bands = self._bands(x, parameters)
         for band, variance in zip(bands, self.variances, strict=True):
             squared = band.square().flatten(1)
             constant = squared.shape[1] * (math.log(2 * math.pi) + variance.log())
@@ -84,7 +92,7 @@ class Gaussian(Likelihood):
 
     def training_loss(self, x: Tensor, parameters: Tensor) -> Tensor:
         """Σ over bands of D_band/2 · (log 2πσ² + 1), at σ² = mean squared error of the band."""
-        bands = haar_bands(self._error(x, parameters), self.levels)
+        bands = self._bands(x, parameters)
         errors = torch.stack([band.square().mean() for band in bands]) + LEAST_VARIANCE
         if self.training:
             with torch.no_grad():
@@ -101,6 +109,14 @@ class Gaussian(Likelihood):
         mean = parameters.float()
         return mean if self.limit is None else mean.clamp(-self.limit, self.limit)
 
+    def _bands(self, x: Tensor, parameters: Tensor) -> list[Tensor]:
+        """The error x − μ, apart by what has a variance of its own."""
+        error = self._error(x, parameters)
+        if self.groups[:2] == (1, 2):
+            error = torch.cat([rotate_colour(error[:, :3]), error[:, 3:]], 1)
+        parts = error.split(self.groups, 1) if self.groups else [error]
+        return [band for part in parts for band in haar_bands(part, self.levels)]
+
     def _error(self, x: Tensor, parameters: Tensor) -> Tensor:
         """x − μ. Beyond the limit the gradient still leads back, except where x is at the limit."""
         error = x - parameters.float()
@@ -110,6 +126,15 @@ class Gaussian(Likelihood):
         exact = x - self.mean(parameters)
         straight_through = error + (exact - error).detach()
         return torch.where(there, 0.0, straight_through)
+
+
+def rotate_colour(x: Tensor) -> Tensor:
+    """Red, green and blue (n, 3, ...) to brightness and two differences, orthonormally."""
+    red, green, blue = x.unbind(1)
+    brightness = (red + green + blue) / math.sqrt(3)
+    return torch.stack(
+        [brightness, (red - blue) / math.sqrt(2), (red - 2 * green + blue) / math.sqrt(6)], 1
+    )
 
 
 def haar_bands(x: Tensor, levels: int) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 #: few items from becoming flat.
 SHRINKAGE = 4.0
 #: Items a part should have, and the most parts.
-ITEMS_A_PART = 100
+ITEMS_A_PART = 500
 MOST_PARTS = 64
 KMEANS_ROUNDS = 10
 EM_ROUNDS = 4
