@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install --editable
 
-# Threads that spin while they wait would slow down whatever else the machine does.
-export OMP_WAIT_POLICY ?= PASSIVE
-
 .PHONY: demo test slow lint bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ectype demo image
+
+# Many short computations in several processes: threads that spin while they wait would only
+# take the cores from one another.
+test slow: export OMP_WAIT_POLICY ?= PASSIVE
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow"

@@ -8,14 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from ectype.nets.precision import full_precision
+
 #: Weight of the whole data's covariance in each part's, counted in items: what keeps a part of
 #: few items from becoming flat.
 SHRINKAGE = 4.0
+#: Added to the diagonal of the whole data's covariance, as a share of its mean: latents that do not
+#: vary must not make it singular.
+JITTER = 1e-4
 #: Items a part should have, and the most parts.
-ITEMS_A_PART = 500
+ITEMS_A_PART = 330
 MOST_PARTS = 64
 KMEANS_ROUNDS = 10
-EM_ROUNDS = 4
+EM_ROUNDS = 3
 LEAST_SHARE = 1e-3
 BLOCK = 1024
 
@@ -43,27 +48,32 @@ class GaussianMixture(nn.Module):
         self.register_buffer("inverses", torch.eye(size).repeat(parts, 1, 1))
 
     @torch.no_grad()
+    @full_precision
     def fit(self, z: Tensor, generator: torch.Generator) -> None:
         """Fit to latents z (n, d), n ≥ 2."""
         n, size = z.shape
         parts = max(1, min(len(self.weights), n // ITEMS_A_PART))
         whole = _moments(z, torch.ones(n, device=z.device))[1]
-        whole += 1e-6 * whole.diagonal().mean() * torch.eye(size, device=z.device)
-        share = one_hot(_k_means(z, parts, generator), parts).float()
+        whole = whole.lerp(whole.diagonal().diag(), size / (n + size))  # n < d has no full rank
+        whole += JITTER * whole.diagonal().mean() * torch.eye(size, device=z.device)
         self.weights.zero_()
-        for _ in range(EM_ROUNDS):
+        for expected in range(EM_ROUNDS):
+            if expected:
+                share = torch.cat([self.log_joint(block).softmax(1) for block in z.split(BLOCK)])
+            else:
+                share = one_hot(_k_means(z, parts, generator), parts).float()
             for k in range(parts):
                 belongs = share[:, k] > LEAST_SHARE
                 mean, covariance = _moments(z[belongs], share[belongs, k])
-                count = share[:, k].sum()
+                count = share[:, k].sum().double()
                 # a part is narrower than the whole: its target covariance shrinks with its share
                 target = whole * (count / n) ** (2 / size)
                 blended = (count * covariance + SHRINKAGE * target) / (count + SHRINKAGE)
                 factor = torch.linalg.cholesky(blended)
                 self.weights[k], self.means[k], self.factors[k] = count / n, mean, factor
                 self.inverses[k] = torch.linalg.inv(factor)
-            share = torch.cat([self.log_joint(block).softmax(1) for block in z.split(BLOCK)])
 
+    @full_precision
     def log_joint(self, z: Tensor) -> Tensor:
         """Log π_k + log N(z; m_k, Σ_k), (n, k); −∞ for unused parts."""
         # (L⁻¹ z − L⁻¹ m) for all parts in one matrix product
@@ -73,6 +83,7 @@ class GaussianMixture(nn.Module):
         constant = 0.5 * z.shape[1] * math.log(2 * math.pi)
         return self.weights.log() - 0.5 * white.square().sum(2) - log_volume - constant
 
+    @full_precision
     def white(self, z: Tensor, part: Tensor) -> Tensor:
         """Latents (n, d) in the standard coordinates of given parts (n,): L_k⁻¹ (z − m_k)."""
         return torch.einsum("nij,nj->ni", self.inverses[part], z - self.means[part])
@@ -81,6 +92,7 @@ class GaussianMixture(nn.Module):
         """Log p(z) of each item, (n,)."""
         return torch.logsumexp(self.log_joint(z), 1)
 
+    @full_precision
     def place(self, white: Tensor, part: Tensor) -> Tensor:
         """Standard normal coordinates (n, d) of given parts (n,) to latents: m_k + L_k u."""
         return self.means[part] + torch.einsum("nij,nj->ni", self.factors[part], white)
@@ -99,7 +111,8 @@ def _k_means(z: Tensor, parts: int, generator: torch.Generator) -> Tensor:
 
 
 def _moments(z: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and covariance (d, d) of rows z (n, d) with weights (n,)."""
+    """Mean (d,) and covariance (d, d) of rows z (n, d) with weights (n,), both float64."""
+    z, weight = z.double(), weight.double()
     total = weight.sum().clamp_min(1e-6)
     mean = weight @ z / total
     centred = z - mean

@@ -30,7 +30,7 @@ PREVIEWS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FIRST_PREVIEW_SECONDS = 30.0
 TICK_SECONDS = 1.0
 #: The most training items that a player is shown when it prepares for its first turn.
-PREPARE_ITEMS = 30_000
+PREPARE_ITEMS = 20_000
 
 
 class Clock:
