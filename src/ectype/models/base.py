@@ -177,6 +177,8 @@ class Model(nn.Module, ABC):
         walks = []
         for row in range(rows):
             z, labels = self.draw_block(seed, row, label, 1.0)
+            if label is None and labels is not None:  # both ends of a walk have one label
+                z, labels = self.draw_block(seed, row, int(labels[0]), 1.0)
             share = torch.linspace(0, 1, steps, device=z.device)
             labels = None if labels is None else labels[:1].expand(steps)
             walks.append(self.decode(self.path(z[0], z[1], share), labels).float().cpu())

@@ -63,11 +63,11 @@ def build(
 
 
 def default_gamma(dimensions: int) -> float:
-    """Penalty weight from the size of an item: 2 up to 64² pixels, 150 at 256².
+    """Penalty weight from the numbers in an item: 2 up to 64² pixels in colour, 150 at 256².
 
     The points at 64² and 256² are those of Huang et al. (arXiv 2501.05441), table 6, joined on a
     log-log scale; below, the search in docs/benchmarks.md found the same 2 to serve.
     """
-    (x0, y0), (x1, y1) = (64**2, 2.0), (256**2, 150.0)
+    (x0, y0), (x1, y1) = (3 * 64**2, 2.0), (3 * 256**2, 150.0)
     share = max(0.0, math.log(dimensions / x0) / math.log(x1 / x0))
     return y0 * (y1 / y0) ** share

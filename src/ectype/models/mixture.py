@@ -16,6 +16,7 @@ SHRINKAGE = 4.0
 #: Added to the diagonal of the whole data's covariance, as a share of its mean: latents that do not
 #: vary must not make it singular.
 JITTER = 1e-4
+LEAST_SPREAD = 1e-8
 #: Items a part should have, and the most parts.
 ITEMS_A_PART = 330
 MOST_PARTS = 64
@@ -55,7 +56,8 @@ class GaussianMixture(nn.Module):
         parts = max(1, min(len(self.weights), n // ITEMS_A_PART))
         whole = _moments(z, torch.ones(n, device=z.device))[1]
         whole = whole.lerp(whole.diagonal().diag(), size / (n + size))  # n < d has no full rank
-        whole += JITTER * whole.diagonal().mean() * torch.eye(size, device=z.device)
+        spread = (JITTER * whole.diagonal().mean()).clamp_min(LEAST_SPREAD)
+        whole += spread * torch.eye(size, device=z.device)
         self.weights.zero_()
         for expected in range(EM_ROUNDS):
             if expected:
@@ -66,6 +68,9 @@ class GaussianMixture(nn.Module):
                 belongs = share[:, k] > LEAST_SHARE
                 mean, covariance = _moments(z[belongs], share[belongs, k])
                 count = share[:, k].sum().double()
+                if not belongs.any():  # fewer distinct items than parts
+                    self.weights[k] = 0.0
+                    continue
                 # a part is narrower than the whole: its target covariance shrinks with its share
                 target = whole * (count / n) ** (2 / size)
                 blended = (count * covariance + SHRINKAGE * target) / (count + SHRINKAGE)

@@ -51,9 +51,8 @@ class MixturePrior(nn.Module):
     ) -> Tensor:
         """Latents (n, d); drawn on the generator's device, returned on the prior's."""
         own, home = self.label_parts.device, generator.device
-        rows = torch.zeros(n, dtype=torch.long, device=own) if label is None else label
-        share = self.label_parts[rows].to(home)
-        part = torch.multinomial(share, 1, generator=generator).squeeze(1).to(own)
+        share = self.mixture.weights.expand(n, -1) if label is None else self.label_parts[label]
+        part = torch.multinomial(share.to(home), 1, generator=generator).squeeze(1).to(own)
         size = self.mixture.means.shape[1]
         noise = torch.randn(n, size, generator=generator, device=home).to(own)
         return self.mixture.place(self.carry(temperature * noise, part, label), part)

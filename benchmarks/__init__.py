@@ -1,0 +1,16 @@
+"""Benchmarks: against peers, against the bare loop, and of the parts of a step.
+
+From the root of the repository, in an environment with `pip install -e '.[dev]'`:
+
+    python -m benchmarks                       the two that need no data, about 12 minutes
+    python -m benchmarks.loop_overhead         our trainer against a bare hand-written loop
+    python -m benchmarks.step_cost             what penalties, layouts and precision cost
+    python -m benchmarks.equal_time_images \\
+        --fashion fashion-mnist.npz --emoji openmoji-64/     us and peers, an hour
+
+`make bench` runs the first line. Each prints a Markdown table with the date, the machine and the
+command, and takes `--json FILE`. Run them on an otherwise idle machine, one at a time; on shared
+cores set OMP_WAIT_POLICY=PASSIVE. Published figures are in docs/benchmarks.md.
+
+This file imports nothing: peers run in environments that lack ectype.
+"""
