@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -28,7 +29,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
         temporary.replace(path)
         flush_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise storage_error(error, path, len(data)) from error
 
 
@@ -43,10 +45,17 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def storage_error(error: OSError, path: Path, size: int) -> StorageError:
-    """What happened when a write failed, in words that say what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"the disk is full: {size / 1e6:.1f} MB could not be written"
+def storage_error(error: OSError, path: Path, size: int | None = None) -> StorageError:
+    """What happened when a write failed, in words that say what to do.
+
+    Args:
+        error: what the system said.
+        path: the file that was being written.
+        size: bytes that were to be written, if known.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        what = "a file" if size is None else f"{size / 1e6:.1f} MB"
+        message = f"the disk is full: {what} could not be written"
         hint = "free some space and run the same command again; what was saved before is whole"
     else:
         message = f"a file could not be written: {error.strerror or error}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ectype.config import Budget, Config, Family, to_dict
 from ectype.domains.base import Dataset, Domain
 from ectype.errors import UsageError
-from ectype.files import write_whole
+from ectype.files import storage_error, write_whole
 from ectype.folder import RunFolder, load_config
 from ectype.request import (
     Settings,
@@ -153,17 +153,8 @@ class _Work:
                 where=str(self.folder.path),
                 hint="--new starts afresh (the old run is kept), --budget +10m extends it",
             )
-        if extension:
-            if resolved.budget.seconds is None:
-                raise UsageError("a run that counts steps cannot be extended by a time")
-            more = asked.budget.seconds or 0.0
-            budget = Budget(seconds=resolved.budget.seconds + more)
-            resolved = dataclasses.replace(resolved, budget=budget)
-        elif self.folder.finished(resolved.budget) and self.folder.weights.exists():
-            self.reporter.note(
-                f"{self.folder.path} is finished; --budget +10m extends it, --new starts afresh"
-            )
-            return
+        if extension and resolved.budget.seconds is None:
+            raise UsageError("a run that counts steps cannot be extended by a time")
         dataset = self._dataset(first, content["device"])
         if dataset.fingerprint != content["fingerprint"]:
             raise UsageError(
@@ -171,9 +162,19 @@ class _Work:
                 where=str(self.folder.path),
                 hint="--new starts afresh with the data as they are now; the old run is kept",
             )
-        if extension:
+        finished = self.folder.finished(resolved.budget) and self.folder.weights.exists()
+        if finished and not extension:
+            self.reporter.note(
+                f"{self.folder.path} is finished; --budget +10m extends it, --new starts afresh"
+            )
+            return
+        if finished:
+            seconds = (resolved.budget.seconds or 0.0) + (asked.budget.seconds or 0.0)
+            resolved = dataclasses.replace(resolved, budget=Budget(seconds=seconds))
             facts = {k: v for k, v in content.items() if k not in ("asked", "resolved", "format")}
             self.folder.write_config(first, resolved, **facts)
+        elif extension:
+            self.reporter.note(f"the run is not finished: it goes on to its {resolved.budget}")
         self._train(resolved, dataset, choose_precision(resolved, self.device, self.domain))
 
     def _dataset(self, asked: Config, device: str) -> Dataset:
@@ -220,6 +221,12 @@ class _Work:
         return dataclasses.replace(resolved, training=training)
 
     def _train(self, config: Config, dataset: Dataset, precision: Precision) -> None:
+        try:
+            self._play(config, dataset, precision)
+        except OSError as error:
+            raise storage_error(error, Path(error.filename or self.folder.path)) from error
+
+    def _play(self, config: Config, dataset: Dataset, precision: Precision) -> None:
         trainer = self._trainer(config, dataset, precision)
         if trainer.resume():
             self.reporter.note(f"going on from step {trainer.step:,}")

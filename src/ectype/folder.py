@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ class RunFolder:
         Raises:
             UsageError: another process holds it.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError("a file is in the place of the run's folder", where=str(self.path))
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("a+b") as file:
             if not _try_lock(file):
@@ -70,7 +73,17 @@ class RunFolder:
             file.truncate(0)
             file.write(str(os.getpid()).encode())
             file.flush()
+            self._remove_leftovers()
             yield
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a process that was killed while writing has left behind."""
+        for folder in (self.path, self.manifest.parent):
+            for leftover in folder.glob(".*.tmp"):
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
 
     def write_config(self, asked: Config, resolved: Config, **facts: Any) -> None:
         """Save what was asked, what was chosen, and facts (versions, fingerprint)."""
@@ -88,10 +101,7 @@ class RunFolder:
         Raises:
             UsageError: it is damaged or of a later format.
         """
-        try:
-            content = json.loads(self.config_file.read_text())
-        except json.JSONDecodeError as error:
-            raise UsageError(f"damaged: {error}", where=str(self.config_file)) from None
+        content = _read_object(self.config_file)
         if content.get("format") != FORMAT:
             raise UsageError(
                 f"this run has format {content.get('format')}, this ectype reads {FORMAT}",
@@ -102,7 +112,7 @@ class RunFolder:
 
     def read_spec(self) -> dict[str, Any]:
         """The content of `spec.json`."""
-        return json.loads(self.spec_file.read_text())
+        return _read_object(self.spec_file)
 
     def spent(self) -> dict[str, float]:
         """`step`, `seconds` and `progress` of the newest checkpoint; zeros before the first."""
@@ -110,11 +120,7 @@ class RunFolder:
         if not self.manifest.exists():
             return zero
         entries = json.loads(self.manifest.read_text())
-        if not entries:
-            return zero
-        state = self.manifest.parent / entries[-1]["name"] / "state.json"
-        values = json.loads(state.read_text()) if state.exists() else zero
-        return {key: values[key] for key in zero}
+        return {key: entries[-1][key] for key in zero} if entries else zero
 
     def finished(self, budget: Budget) -> bool:
         """Whether the newest checkpoint has spent a budget."""
@@ -142,6 +148,17 @@ def load_config(values: dict[str, Any], data_settings: type) -> Config:
     plain = dict(values)
     data = plain.pop("data", None) or {}
     return from_dict(Config, {**plain, "data": from_dict(data_settings, data, "data.")})
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that ectype wrote."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, FileNotFoundError) as error:
+        raise UsageError(f"damaged: {error}", where=str(path)) from None
+    if not isinstance(content, dict):
+        raise UsageError("damaged: not a JSON object", where=str(path))
+    return content
 
 
 def _nearby(path: Path) -> str | None:

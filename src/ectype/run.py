@@ -89,9 +89,9 @@ class Run:
         self.folder = RunFolder(path)
         self.folder.require()
         self.device = device
-        content = self.folder.read_config()
-        self.domain = domain or _domain_of(content["resolved"]["domain"], self.folder)
-        trained: Config = load_config(content["resolved"], self.domain.Settings)
+        content = self.folder.read_config()["resolved"]
+        self.domain = domain or _domain_of(content["domain"], self.folder)
+        trained: Config = load_config(content, self.domain.Settings)
         self.config = with_changes(trained, _allowed(settings))
         self.spec: Spec = self.domain.Spec.from_json(self.folder.read_spec())
 
@@ -135,7 +135,7 @@ class Run:
         """
         if n < 1:
             raise UsageError(f"{n} samples cannot be made", hint="ask for at least 1")
-        if not temperature > 0:
+        if not 0 < temperature < float("inf"):
             raise UsageError(f"a temperature of {temperature} makes no sense", hint="around 1.0")
         index = self._label_index(label)
         with self.precision.autocast():
@@ -194,7 +194,14 @@ class Run:
         from ectype.nets.memory import place
 
         model = make_model(self.config, self.spec, self.domain)
-        weights = safetensors.torch.load_file(self.folder.weights)
+        try:
+            weights = safetensors.torch.load_file(self.folder.weights)
+        except safetensors.SafetensorError as error:
+            raise UsageError(
+                f"the weights are damaged: {error}",
+                where=str(self.folder.weights),
+                hint="run `ectype fit` again to write them anew",
+            ) from None
         model.load_state_dict(weights, strict=False)
         missing = set(exported(model)) - set(weights)
         if missing:
@@ -287,7 +294,7 @@ def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
         raise ValueError("the capacity must be chosen before a model is built")
     likelihood = domain.likelihood(spec, config.vae.likelihood)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed % 2**63)
         return build(
             config,
             partial(domain.network, spec=spec, capacity=config.training.capacity),

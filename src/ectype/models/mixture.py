@@ -17,8 +17,10 @@ SHRINKAGE = 4.0
 #: vary must not make it singular.
 JITTER = 1e-4
 LEAST_SPREAD = 1e-8
-#: Items a part should have, and the most parts.
-ITEMS_A_PART = 330
+#: Items that a part should have, in all and for each dimension: with fewer its covariance would be
+#: chance. And the most parts.
+ITEMS_A_PART = 100
+ITEMS_A_DIMENSION = 5
 MOST_PARTS = 64
 KMEANS_ROUNDS = 10
 EM_ROUNDS = 3
@@ -53,7 +55,8 @@ class GaussianMixture(nn.Module):
     def fit(self, z: Tensor, generator: torch.Generator) -> None:
         """Fit to latents z (n, d), n ≥ 2."""
         n, size = z.shape
-        parts = max(1, min(len(self.weights), n // ITEMS_A_PART))
+        least = max(ITEMS_A_PART, ITEMS_A_DIMENSION * size)
+        parts = max(1, min(len(self.weights), n // least))
         whole = _moments(z, torch.ones(n, device=z.device))[1]
         whole = whole.lerp(whole.diagonal().diag(), size / (n + size))  # n < d has no full rank
         spread = (JITTER * whole.diagonal().mean()).clamp_min(LEAST_SPREAD)

@@ -28,6 +28,9 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 SLOPE = 0.2
 #: Channels are multiples of this: what matrix units of today's processors are made for.
 CHANNEL_STEP = 8
+#: Length of a label's embedding beside the latent vector: short, so that the vector still decides
+#: most of what a picture of the label looks like.
+LABEL_SIZE = 8
 #: Channels grow to at most this multiple of the width.
 MOST = 4
 #: Grids are halved while the shorter side is at least this. 28 and 32 end at 4 …
@@ -73,8 +76,8 @@ class Generator(nn.Module):
         grids = resolutions(*shape[1:], GAME_LIMIT)
         widths = [_round(4 / 3 * width * min(2**k, 3)) for k in range(len(grids) - 1)]
         widths.insert(0, _round(width / 3))  # a channel costs most at full resolution
-        self.labels = nn.Embedding(classes, latent) if classes else None
-        inputs = 2 * latent if classes else latent
+        self.labels = nn.Embedding(classes, LABEL_SIZE) if classes else None
+        inputs = latent + LABEL_SIZE if classes else latent
         self.trunk = GrowingTrunk(inputs, grids, widths[::-1], depth=0, norm=True)
         self.leave = initialise(nn.Conv2d(widths[0], shape[0], 3, 1, 1), gain=math.sqrt(0.5))
 
@@ -115,8 +118,8 @@ class Decoder(nn.Module):
         self.size = size
         grids = resolutions(*size, AUTOENCODER_LIMIT)[1:]
         widths = [width * min(2**k, MOST) for k in range(len(grids))][::-1]
-        self.labels = nn.Embedding(classes, latent) if classes else None
-        inputs = 2 * latent if classes else latent
+        self.labels = nn.Embedding(classes, LABEL_SIZE) if classes else None
+        inputs = latent + LABEL_SIZE if classes else latent
         self.trunk = GrowingTrunk(inputs, grids, widths, depth=1, norm=False)
         self.leave = initialise(nn.Conv2d(widths[-1], 4 * outputs, 3, 1, 1), gain=math.sqrt(0.5))
 

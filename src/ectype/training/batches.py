@@ -63,7 +63,7 @@ class Batches:
 
     def in_order(self, most: int, size: int = 512) -> Iterator[Batch]:
         """Each item of the part once, or a random `most` of them (the same ones every time)."""
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(self.seed % 2**63)
         order = self.index[torch.randperm(len(self.index), generator=generator)[:most]]
         for chosen in order.split(size):
             yield self.at(chosen)
@@ -90,7 +90,7 @@ class Batches:
 
     def _epoch(self, epoch: int) -> Tensor:
         if self._order is None or self._order[0] != epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
             order = torch.randperm(len(self.index), generator=generator)
             self._order = (epoch, self.index[order])
         return self._order[1]

@@ -22,7 +22,7 @@ from ectype.files import flush_folder, storage_error, write_whole
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All training state: tensors by name, and plain values."""
+    """All training state: tensors by name, and plain values (`seconds`, `progress` among them)."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -68,8 +68,10 @@ class Checkpoints:
             shutil.rmtree(final, ignore_errors=True)
             temporary.rename(final)
             flush_folder(self.folder)
-            entries = [entry for entry in self.entries() if entry["name"] != name]
-            entries.append({"name": name, "step": step, "files": files})
+            # later entries are of a future that was given up: they were damaged
+            entries = [entry for entry in self.entries() if entry["step"] < step]
+            spent = {key: checkpoint.values[key] for key in ("seconds", "progress")}
+            entries.append({"name": name, "step": step, **spent, "files": files})
             kept = entries[-self.keep :]
             write_whole(self.manifest, json.dumps(kept, indent=1))
         except OSError as error:
@@ -107,7 +109,9 @@ class Checkpoints:
 
 def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
     """Tensors as the content of a safetensors file."""
-    return safetensors.torch.save({k: t.detach().contiguous().cpu() for k, t in tensors.items()})
+    # copies: tensors that share memory, as tied weights do, could not be saved
+    copies = {k: t.detach().to("cpu", copy=True).contiguous() for k, t in tensors.items()}
+    return safetensors.torch.save(copies)
 
 
 def is_whole(path: Path, facts: dict[str, Any]) -> bool:

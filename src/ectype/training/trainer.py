@@ -30,11 +30,13 @@ PREVIEWS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FIRST_PREVIEW_SECONDS = 30.0
 TICK_SECONDS = 1.0
 #: The most training items that a player is shown when it prepares for its first turn.
-PREPARE_ITEMS = 20_000
+PREPARE_ITEMS = 40_000
 
 
 class Clock:
     """Counts a budget of time or of steps as progress, over all sessions of a run.
+
+    It stands still until it is started: set-up is not training.
 
     Args:
         budget: what counts as done.
@@ -44,10 +46,16 @@ class Clock:
     def __init__(self, budget: Budget, seconds: float = 0.0):
         self.budget = budget
         self._before = seconds
+        self._start: float | None = None
+
+    def start(self) -> None:
+        """Count from now on."""
         self._start = time.perf_counter()
 
     def seconds(self) -> float:
         """Training time so far."""
+        if self._start is None:
+            return self._before
         return self._before + time.perf_counter() - self._start
 
     def progress(self, step: int) -> float:
@@ -103,7 +111,7 @@ class Trainer:
         self.players = tuple(model.players)
         self.optimisers = {player.name: optimiser(player) for player in self.players}
         self.ema = ExponentialAverage(model.averaged(), settings.ema)
-        self.generator = torch.Generator(precision.device).manual_seed(seed)
+        self.generator = torch.Generator(precision.device).manual_seed(seed % 2**63)
         self.checkpoints = Checkpoints(folder / "checkpoints", settings.keep)
         self.clock = Clock(budget)
         self.step = 0
@@ -121,21 +129,21 @@ class Trainer:
             DivergedError: a loss or a weight became infinite or not a number.
             StorageError: the disk refused a checkpoint; the last one is whole.
         """
-        self.clock = Clock(self.clock.budget, self.clock.seconds())  # set-up is not training
+        self.clock.start()
         self._log_start()
         due_save = time.perf_counter() + self.settings.checkpoint_seconds
         with StopSignals() as stop:
             while (progress := self.clock.progress(self.step)) < 1 and not stop.received:
                 self.round(progress)
-                now = time.perf_counter()
-                if now >= self._due_tick:
+                if time.perf_counter() >= self._due_tick:
                     self.tick()
-                if self._preview_due(self.clock.progress(self.step)):
-                    self._draw_preview()
-                if now >= due_save:
+                self._draw_due_preview()
+                if time.perf_counter() >= due_save:
                     self.save()
                     due_save = time.perf_counter() + self.settings.checkpoint_seconds
-            self.tick()
+            if self._sums:
+                self.tick()
+            self._draw_due_preview()
             self.save()
         if stop.received and self.clock.progress(self.step) < 1:
             raise InterruptedRun(
@@ -149,6 +157,8 @@ class Trainer:
         for player in self.players:
             if player.plays(progress, self.step):
                 self.turn(player, progress)
+            else:  # before it plays again, what it had prepared for may have changed
+                self._prepared.discard(player.name)
         self.ema.update()
         self.step += 1
 
@@ -195,12 +205,13 @@ class Trainer:
             eta=round(max(eta, 0.0), 1),
             losses=losses,
         )
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        line = asdict(tick) | {"losses": losses | dict.fromkeys(bad)}  # JSON knows no NaN
         with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(asdict(tick)) + "\n")
+            log.write(json.dumps(line) + "\n")
         self.reporter.tick(tick)
         # a long run needs no line a second
         self._due_tick = time.perf_counter() + max(TICK_SECONDS, seconds / 500)
-        bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
             raise self._diverged(f"{', '.join(bad)} became infinite or not a number")
 
@@ -218,16 +229,13 @@ class Trainer:
         self._previews = [share for share in PREVIEWS if share > progress]
         self._first_preview = self.step == 0
 
-    def _preview_due(self, progress: float) -> bool:
-        due = bool(self._previews) and progress >= self._previews[0]
-        if self._first_preview and self.clock.seconds() > FIRST_PREVIEW_SECONDS:
-            due = True
-        if due:
-            self._first_preview = False
-            self._previews = [share for share in self._previews if share > progress]
-        return due
-
-    def _draw_preview(self) -> None:
+    def _draw_due_preview(self) -> None:
+        progress = self.clock.progress(self.step)
+        early = self._first_preview and self.clock.seconds() > FIRST_PREVIEW_SECONDS
+        if not early and (not self._previews or progress < self._previews[0]):
+            return
+        self._first_preview = False
+        self._previews = [share for share in self._previews if share > progress]
         with self.evaluating():
             self.preview(self.step)
 
@@ -245,18 +253,23 @@ class Trainer:
     # --- saving and going on --------------------------------------------------------------
 
     def save(self) -> None:
-        """Write a checkpoint and the weights that others read.
+        """Write the weights that others read, then a checkpoint.
+
+        In this order: whatever moment the process dies at, the weights are not older than the
+        newest checkpoint.
 
         Raises:
-            DivergedError: a weight is not finite; such a state is never saved.
+            DivergedError: a number is not finite; such a state is never saved.
         """
         if self._saved_step == self.step:
             return
-        if not torch.isfinite(torch.nn.utils.get_total_norm(self.model.parameters())):
-            raise self._diverged("a weight became infinite or not a number")
-        self.checkpoints.save(self.step, self.state())
+        state = self.state()
+        numbers = [t for t in state.tensors.values() if t.is_floating_point()]
+        if not torch.isfinite(torch.nn.utils.get_total_norm(numbers)):
+            raise self._diverged("a weight or a moment became infinite or not a number")
         with self.evaluating():
             self.export()
+        self.checkpoints.save(self.step, state)
         self._saved_step = self.step
 
     def state(self) -> Checkpoint:
@@ -290,6 +303,8 @@ class Trainer:
             return False
         self.load_state(checkpoint)
         cut_log(self.folder / "log.jsonl", self.step)
+        with self.evaluating():  # the weights may be those of a later step, or be lost
+            self.export()
         return True
 
     def load_state(self, checkpoint: Checkpoint) -> None:
