@@ -16,7 +16,8 @@ def checkpoint(number: int) -> Checkpoint:
         "half": torch.full((3,), number / 3, dtype=torch.bfloat16),
         "bytes": torch.arange(5, dtype=torch.uint8),
     }
-    return Checkpoint(tensors, {"step": number, "names": ["x", "y"], "seconds": 0.1 + number, "progress": 0.5})
+    values = {"step": number, "names": ["x", "y"], "seconds": 0.1 + number, "progress": 0.5}
+    return Checkpoint(tensors, values)
 
 
 def assert_equal(found: Checkpoint | None, expected: Checkpoint) -> None:
@@ -50,8 +51,9 @@ def test_nothing_before_the_first(tmp_path):
 def test_tensors_that_are_views_or_lie_otherwise_in_memory(tmp_path):
     kernel = torch.rand(2, 3, 3, 3).contiguous(memory_format=torch.channels_last)
     tensors = {"row": torch.rand(3, 4)[1], "turned": torch.rand(3, 4).T, "kernel": kernel}
-    Checkpoints(tmp_path).save(1, Checkpoint(tensors, {"seconds": 1.0, "progress": 0.5}))
-    assert_equal(Checkpoints(tmp_path).latest()[0], Checkpoint(tensors, {"seconds": 1.0, "progress": 0.5}))
+    checkpoint = Checkpoint(tensors, {"seconds": 1.0, "progress": 0.5})
+    Checkpoints(tmp_path).save(1, checkpoint)
+    assert_equal(Checkpoints(tmp_path).latest()[0], checkpoint)
 
 
 def test_the_manifest_says_size_and_hash_of_every_file(tmp_path):
