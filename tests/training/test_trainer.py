@@ -139,6 +139,7 @@ def test_preparing_is_done_once_before_the_first_turn(stop_at, tmp_path):
 
 def test_a_clock_of_steps(now):
     clock = Clock(Budget(steps=8))
+    clock.start()
     assert [clock.progress(step) for step in (0, 2, 8, 9)] == [0, 0.25, 1, 1]
     now.seconds += 1000
     assert clock.progress(2) == 0.25
@@ -147,6 +148,8 @@ def test_a_clock_of_steps(now):
 
 def test_a_clock_of_seconds_counts_all_sessions(now):
     clock = Clock(Budget(seconds=40), seconds=10)
+    now.seconds += 1000  # it stands still until it is started
+    clock.start()
     assert clock.progress(10**9) == 0.25
     now.seconds += 10
     assert (clock.seconds(), clock.progress(0)) == (20, 0.5)

@@ -136,15 +136,19 @@ class Vae(Model):
         )
 
     def prepare_prior(self, batches: Iterable[Batch], generator: torch.Generator) -> None:
-        """Fit the prior's mixture to the latents of the training items."""
+        """Fit the prior's mixture to the posterior means of the training items.
+
+        To the means, not to draws around them: what is sampled is decoded as it stands, and the
+        noise of the posterior would show in it.
+        """
         assert self.prior is not None
-        z, label = latents(self.encoder, batches, generator)
+        z, label = latents(self.encoder, batches)
         self.prior.fit(z, label, generator)
 
     def prior_loss(self, turn: Turn) -> tuple[Tensor, Log]:
-        """Flow matching on latents of the frozen encoder."""
+        """Flow matching on posterior means of the frozen encoder."""
         assert self.prior is not None
-        z, label = latents(self.encoder, [turn.batch], turn.generator)
+        z, label = latents(self.encoder, [turn.batch])
         loss = self.prior.loss(z, label, turn.generator)
         return loss, {"loss": loss}
 

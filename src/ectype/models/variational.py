@@ -65,15 +65,13 @@ def variational_loss(
 
 
 @torch.no_grad()
-def latents(
-    encoder: nn.Module, batches: Iterable[Batch], generator: torch.Generator
-) -> tuple[Tensor, Tensor | None]:
-    """A draw from q(z|x) for every item, (n, *latent), and the items' labels (n,)."""
-    drawn, labels = [], []
+def latents(encoder: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor | None]:
+    """The posterior mean of every item, (n, *latent), and the items' labels (n,)."""
+    means, labels = [], []
     for batch in batches:
-        drawn.append(reparameterise(*posterior(encoder, batch.x, batch.label), generator))
+        means.append(posterior(encoder, batch.x, batch.label)[0])
         labels.append(batch.label)
-    return torch.cat(drawn), None if labels[0] is None else torch.cat(labels)
+    return torch.cat(means), None if labels[0] is None else torch.cat(labels)
 
 
 @full_precision

@@ -4,6 +4,8 @@
 - `Up`: a 4×4 transposed convolution, which doubles it and starts as bilinear interpolation;
 - `Residual`: two 3×3 convolutions added to their input, for depth.
 
+Each activates what comes in, not what it puts out, so that sums of residuals stay free.
+
 The discriminator and the encoder are a shrinking trunk with a head; the generator and the
 decoder are a growing trunk. `width` is the one dial of capacity: channels at half resolution,
 doubled at each coarser grid. The game wants a plain, fast discriminator and a normalised
@@ -148,7 +150,7 @@ class ShrinkingTrunk(nn.Module):
         before = channels
         for level in range(len(grids) - 1):
             after = width * min(2**level, MOST)
-            layers.append(Down(before, after))
+            layers.append(Down(before, after, activate=level > 0))
             layers += [Residual(after) for _ in range(depth)]
             before = after
         self.layers = nn.Sequential(*layers)
@@ -156,7 +158,7 @@ class ShrinkingTrunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features, in the memory order of channels last, so that nothing is copied."""
-        return self.layers(x).permute(0, 2, 3, 1).flatten(1)
+        return activation(self.layers(x)).permute(0, 2, 3, 1).flatten(1)
 
 
 class GrowingTrunk(nn.Module):
@@ -182,43 +184,45 @@ class GrowingTrunk(nn.Module):
         self.coarsest = (*grids[-1], widths[0])
         enter = nn.Linear(inputs, math.prod(self.coarsest), bias=not norm)
         self.enter = initialise(enter, gain=math.sqrt(2) if norm else 1.0)
-        self.norm = nn.BatchNorm2d(widths[0]) if norm else nn.Identity()
         layers: list[nn.Module] = []
         for level, (grid, after) in enumerate(zip(grids[::-1], widths, strict=True)):
             if level:
                 layers.append(Up(widths[level - 1], after, grid, norm))
             layers += [Residual(after) for _ in range(depth)]
         self.layers = nn.Sequential(*layers)
+        self.norm = nn.BatchNorm2d(widths[-1]) if norm else nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
         """Maps from vectors."""
         x = self.enter(z).unflatten(1, self.coarsest).permute(0, 3, 1, 2)
-        return self.layers(activation(self.norm(x)))
+        return activation(self.norm(self.layers(x)))
 
 
 class Down(nn.Module):
-    """(n, inputs, h, w) to (n, outputs, ⌈h/2⌉, ⌈w/2⌉)."""
+    """(n, inputs, h, w) to (n, outputs, ⌈h/2⌉, ⌈w/2⌉): W · act(x), or W · x for a picture."""
 
-    def __init__(self, inputs: int, outputs: int):
+    def __init__(self, inputs: int, outputs: int, activate: bool):
         super().__init__()
+        self.activate = activate
         self.convolution = initialise(nn.Conv2d(inputs, outputs, 4, 2, 1), gain=math.sqrt(2))
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve the resolution; an odd side is padded by repeating its last row."""
         height, width = x.shape[-2:]
+        x = activation(x) if self.activate else x
         if height % 2 or width % 2:
             x = pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-        return activation(self.convolution(x))
+        return self.convolution(x)
 
 
 class Up(nn.Module):
-    """(n, inputs, ⌈h/2⌉, ⌈w/2⌉) to (n, outputs, h, w), `size` being (h, w)."""
+    """(n, inputs, ⌈h/2⌉, ⌈w/2⌉) to (n, outputs, h, w), `size` being (h, w): W · act(norm(x))."""
 
     def __init__(self, inputs: int, outputs: int, size: tuple[int, int], norm: bool):
         super().__init__()
         self.size = size
+        self.norm = nn.BatchNorm2d(inputs) if norm else nn.Identity()
         self.convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=not norm)
-        self.norm = nn.BatchNorm2d(outputs) if norm else nn.Identity()
         # bilinear interpolation times a random mixing of channels: no checkerboard to unlearn
         line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
         mixing = torch.randn(inputs, outputs, 1, 1) * math.sqrt(2 / inputs)
@@ -230,11 +234,11 @@ class Up(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Double the resolution; what exceeds an odd side is cut off."""
         height, width = self.size
-        return activation(self.norm(self.convolution(x)))[:, :, :height, :width]
+        return self.convolution(activation(self.norm(x)))[:, :, :height, :width]
 
 
 class Residual(nn.Module):
-    """x + W2 · act(W1 · x), activated; W2 starts at zero, so the block starts as nothing."""
+    """x + W2 · act(W1 · act(x)); W2 starts at zero, so the block starts as nothing."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -243,7 +247,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w) to the same shape."""
-        return activation(x + self.second(activation(self.first(x))))
+        return x + self.second(activation(self.first(activation(x))))
 
 
 def resolutions(height: int, width: int, limit: int) -> list[tuple[int, int]]:
