@@ -155,11 +155,11 @@ class BareVae(BareLoop):
         self.descend("autoencoder", loss / x[0].numel(), progress)
 
     def prior_round(self, progress: float) -> None:
-        """Flow matching on latents of the finished encoder."""
+        """Flow matching on posterior means of the finished encoder."""
         x = self.next()
         with self.precision.autocast():
             with torch.no_grad():
-                z = self.draw(*self.posterior(x))
+                z, _ = self.posterior(x)
             loss = self.model.prior.loss(z, None, self.generator)
         self.descend("prior", loss, progress)
 
