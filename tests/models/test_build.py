@@ -1,8 +1,12 @@
 """What is chosen where a configuration leaves it open."""
 
 import pytest
+from torch import nn
 
-from ectype.models.build import default_gamma
+from ectype.config import Budget, Config, VaeSettings
+from ectype.errors import UsageError
+from ectype.models.build import build, default_gamma
+from ectype.models.likelihoods import Gaussian
 
 
 @pytest.mark.parametrize(
@@ -11,3 +15,10 @@ from ectype.models.build import default_gamma
 )
 def test_the_default_penalty_weight_joins_the_published_points(dimensions, gamma):
     assert default_gamma(dimensions) == pytest.approx(gamma)
+
+
+def test_a_light_kl_needs_a_learned_prior():
+    vae = VaeSettings(prior="normal", beta=0.1)
+    config = Config(family="vae", domain="points", budget=Budget(steps=1), vae=vae)
+    with pytest.raises(UsageError, match="samples would be noise"):
+        build(config, lambda *_, **__: nn.Identity(), Gaussian(), classes=0, dimensions=2)

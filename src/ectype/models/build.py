@@ -8,6 +8,7 @@ from collections.abc import Callable
 from torch import nn
 
 from ectype.config import Config
+from ectype.errors import UsageError
 from ectype.models.base import Model
 from ectype.models.gan import Gan
 from ectype.models.likelihoods import Likelihood
@@ -35,6 +36,9 @@ def build(
         likelihood: of the data under a decoder.
         classes: number of labels.
         dimensions: numbers in one item, from which the default penalty weight follows.
+
+    Raises:
+        UsageError: the settings would make a model that cannot be sampled.
     """
     if config.family == "gan":
         settings, latent = config.gan, config.gan.latent
@@ -48,6 +52,12 @@ def build(
         )
     latent = config.vae.latent
     prior = None
+    if config.vae.prior == "normal" and config.vae.beta < 1:
+        raise UsageError(
+            f"with a KL weight of {config.vae.beta} latents are not normal: samples would be noise",
+            where="vae.prior=normal",
+            hint="set vae.beta=1, or vae.prior=flow, which learns where the latents are",
+        )
     if config.vae.prior == "flow":
         width = 8 * (config.training.capacity or 1)
         velocity = Velocity(latent, MOST_PARTS, classes, width)
