@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.image_data import Pictures
+from ectype.measures.copying import nearer_to_train
 from ectype.measures.features import Features, feature_space
 from ectype.measures.frechet import frechet_distance, moments
-from ectype.measures.neighbours import nearer_to_train, neighbourhoods
+from ectype.measures.neighbours import neighbourhoods
 
 SPACE = "efficientnet-lite0@128"
 
@@ -58,5 +59,5 @@ class Judge:
             "coverage": near.coverage,
             "nearer to train": nearer_to_train(
                 features, self.train, self.reference[: len(self.train)]
-            ),
+            ).value,
         }

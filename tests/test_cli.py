@@ -19,7 +19,11 @@ from ectype.errors import (
     StorageError,
     UsageError,
 )
+from ectype.evaluating import Evaluation
 from ectype.inspecting import Inspection
+from ectype.measures.measure import Measure
+from ectype.report import Report
+from ectype.report.verdict import Verdict
 
 COMMON = {"--set", "--json"}
 FLAGS = {
@@ -39,6 +43,17 @@ FLAGS = {
     "sample": {"RUN", "-n", "--out", "-o", "--seed", "--label", "--temperature"},
     "reconstruct": {"RUN", "DATA", "--out", "-o"},
     "interpolate": {"RUN", "--out", "-o"},
+    "compare": {
+        "DATA",
+        "--budget",
+        "--out",
+        "--seed",
+        "--labels",
+        "--domain",
+        "--device",
+        "--new",
+    },
+    "evaluate": {"RUN", "DATA", "-n"},
     "check": set(),
     "settings": {"PREFIX"},
     "demo": {"KIND"},
@@ -217,6 +232,96 @@ def test_reconstruct_names_what_it_left_out(run, capsys):
 def test_interpolate(run, capsys):
     assert answer(capsys, "interpolate", "r", "-o", "out")["files"]
     assert run.calls == [("interpolate",)]
+
+
+def test_compare_passes_on_what_was_asked_and_says_what_to_use(tmp_path, monkeypatch, capsys):
+    calls = []
+    found = SimpleNamespace(
+        folder=tmp_path,
+        winner=SimpleNamespace(path=tmp_path / "winner"),
+        features="efficientnet-lite0@128",
+        table=(("candidate", "after 43s"), [("vae", "1.50×"), ("gan", "2.10×")]),
+        advice=Verdict("Use vae: it is it.", ("It comes nearest.",), ("They overlap.",)),
+        to_json=lambda: {"winner": "vae"},
+    )
+
+    def compare(source, **asked):
+        asked.pop("reporter").close()
+        calls.append((source, asked))
+        return found
+
+    monkeypatch.setattr("ectype.choose.comparing.compare", compare)
+    line = ["compare", "photos", "--budget", "1h", "--out", "o", "--seed", "3", "--new"]
+    assert answer(capsys, *line, "--set", "gan.loss=hinge") == {"winner": "vae"}
+    assert calls == [
+        (
+            "photos",
+            {
+                "budget": "1h",
+                "out": Path("o"),
+                "seed": 3,
+                "labels": "auto",
+                "domain": None,
+                "device": "auto",
+                "new": True,
+                "settings": ("gan.loss=hinge",),
+            },
+        )
+    ]
+    assert cli.execute(["compare", "photos"]) == 0
+    page = capsys.readouterr().out
+    order = ("vae", "gan", "Use vae", "It comes nearest.", "They overlap.", "ectype sample")
+    assert [*order] == sorted(order, key=page.index)
+
+
+@pytest.fixture
+def evaluation(monkeypatch, run):
+    """What every evaluation finds; `run.calls` say what was asked."""
+    measures = {
+        "frechet": Measure(
+            value=40, floor=20, interval=(38.2, 41.8), better="lower", n=500, features="pixels"
+        ),
+        "nearer_to_train": Measure(value=0.52, floor=0.5, better="0.5", n=500, features="pixels"),
+        "active_units": Measure(value=7, better="higher", n=500),
+    }
+    report = Report(
+        name="photos",
+        domain="image",
+        family="vae",
+        n=500,
+        held_out_n=400,
+        features="pixels",
+        measures=measures,
+        facts={},
+        settings={},
+    )
+    found = Evaluation(report=report, folder=run.path)
+
+    def evaluate(asked, source, *, n, reporter):
+        reporter.close()
+        run.calls.append(("evaluate", asked, source, n))
+        return found
+
+    monkeypatch.setattr("ectype.evaluating.evaluate", evaluate)
+    return found
+
+
+def test_evaluate_passes_on_what_was_asked(evaluation, run, capsys):
+    assert answer(capsys, "evaluate", "r", "unseen", "-n", "500") == evaluation.to_json()
+    answer(capsys, "evaluate", "r")
+    assert run.calls == [("evaluate", run, "unseen", 500), ("evaluate", run, None, None)]
+
+
+def test_evaluate_says_the_verdict_first_and_every_figure_after_it(evaluation, run, capsys):
+    assert cli.execute(["evaluate", "r"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    verdict = evaluation.report.verdict
+    assert lines[0] == verdict.headline
+    assert [line.strip() for line in lines[1 : 1 + len(verdict.sentences)]] == [*verdict.sentences]
+    rows = [line.split() for line in lines]
+    assert ["frechet", "40.0", "20.0", "38.2", "to", "41.8", "lower", "500", "pixels"] in rows
+    assert ["active_units", "7.000", "–", "–", "higher", "500"] in rows
+    assert lines[-1] == f"The report is {run.path / 'report.html'}"
 
 
 def test_inspect_page(inspection, capsys):

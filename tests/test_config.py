@@ -186,3 +186,26 @@ def test_every_listed_setting_takes_its_own_default(config):
     for row in rows:
         default = "auto" if row["default"] == "chosen" else row["default"]
         assert with_changes(config, [f"{row['key']}={default}"]) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "allowed"),
+    [
+        ("gan.penalty_every=0", "at least 1"),
+        ("vae.learning_rate=0", "more than 0"),
+        ("gan.beta1=1", "at least 0 and at most 0.999"),
+        ("training.batch=-3", "at least 1"),
+    ],
+)
+def test_numbers_outside_their_range_are_refused(config, change, allowed):
+    key = change.partition("=")[0]
+    with pytest.raises(UsageError, match=key) as error:
+        with_changes(config, [change])
+    assert error.value.hint == f"allowed: {allowed}"
+
+
+def test_bounds_hold_in_saved_settings_too(config):
+    values = to_dict(config)
+    values["training"]["keep"] = 0
+    with pytest.raises(UsageError, match=r"training\.keep cannot be 0"):
+        from_dict(Config, values)

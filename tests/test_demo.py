@@ -7,6 +7,8 @@ from PIL import Image
 
 from ectype import cli, demo
 from ectype.errors import UsageError
+from ectype.evaluating import Evaluation
+from tests.report.examples import report
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +77,13 @@ def test_the_tour_calls_the_whole_api(family, monkeypatch, tmp_path, capsys):
     inspection = SimpleNamespace(dataset=dataset, plan=[], to_json=dict)
     monkeypatch.setattr("ectype.inspecting.inspect", lambda *_, **__: inspection)
     monkeypatch.setattr("ectype.fitting.fit", lambda *_, **__: run)
+    evaluation = Evaluation(report=report(tmp_path), folder=tmp_path / "run")
+    monkeypatch.setattr("ectype.evaluating.evaluate", lambda *_, **__: evaluation)
 
     assert cli.execute(["demo", "--json"]) == 0
     told = capsys.readouterr()
-    walked = ["inspect", "fit", "sample", "interpolate", *(["reconstruct"] * (family == "vae"))]
+    own = ["reconstruct"] * (family == "vae")
+    walked = ["inspect", "fit", "sample", "interpolate", *own, "evaluate"]
     assert list(json.loads(told.out)) == walked
     commands = [line.split()[2] for line in told.err.splitlines() if line.startswith("$")]
     assert commands == walked

@@ -19,6 +19,7 @@ from ectype.errors import UsageError
 from ectype.fitting import default_folder, differences, versions
 from ectype.folder import RunFolder
 from ectype.request import parse_budget
+from ectype.training import clock as clock_module
 from ectype.training import trainer as module
 from tests.contract.points import Points, ring
 from tests.training.game import Notes
@@ -54,7 +55,8 @@ def fit(tmp_path):
 def clock(monkeypatch):
     """A time that goes on by a twentieth of a second whenever training looks at it."""
     now = itertools.count()
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: 0.05 * next(now)))
+    for each in (module, clock_module):
+        monkeypatch.setattr(each, "time", SimpleNamespace(perf_counter=lambda: 0.05 * next(now)))
 
 
 class DiedError(Exception):
@@ -296,3 +298,14 @@ def test_the_default_folder_of_here(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path / "photos")
     assert default_folder(".") == Path("runs/photos")
+
+
+def test_an_impossible_likelihood_is_refused(tmp_path):
+    greys = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
+    settings = {"vae.likelihood": "bernoulli", "data.cache": str(tmp_path / "cache")}
+    call = {"model": "vae", "steps": 1, "out": tmp_path / "run", "settings": settings}
+    with pytest.raises(UsageError, match="impossible under the likelihood “bernoulli”"):
+        ectype.fit(greys, **call)
+    assert not (tmp_path / "run").exists()
+    black_and_white = np.where(greys > 127, np.uint8(255), np.uint8(0))
+    assert ectype.fit(black_and_white, **call).finished

@@ -89,6 +89,16 @@ def test_the_lock_is_given_back(tmp_path):
             fail_while_locked()
 
 
+def test_no_empty_folder_stays_behind(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.lock():
+        pass
+    assert not folder.path.exists()
+    with folder.lock():
+        folder.log.write_text("")
+    assert folder.path.exists()
+
+
 def test_putting_aside_takes_the_first_free_number(tmp_path):
     places = []
     for number in range(3):

@@ -16,18 +16,41 @@ MAY_IMPORT = {
     "models": {"config", "errors", "nets"},
     "domains": {"config", "errors", "files", "nets", "models"},
     "measures": {"config", "errors", "nets", "models"},
+    "report": {"files", "measures"},
     "training": {"config", "errors", "files", "nets", "models", "measures"},
     "folder": {"config", "errors", "files"},
-    "run": {"config", "errors", "folder", "domains", "nets", "models", "training"},
+    "held_out": {"errors", "folder", "domains", "measures", "request"},
+    "exhibits": {"domains", "measures", "report"},
+    "evaluating": {
+        *("config", "errors", "folder", "held_out", "exhibits", "domains"),
+        *("models", "measures", "training", "report"),
+    },
+    "run": {
+        *("config", "errors", "folder", "evaluating"),
+        *("domains", "nets", "models", "training"),
+    },
     "request": {"config", "errors", "domains", "training"},
     "fitting": {
         *("config", "errors", "files", "folder"),
         *("request", "run", "domains", "models", "training"),
     },
+    "choose": {
+        *("config", "errors", "files", "folder", "request", "run", "fitting", "evaluating"),
+        *("domains", "models", "measures", "training", "report"),
+    },
     "inspecting": {"config", "errors", "request", "domains"},
-    "ectype": {"errors", "fitting", "inspecting", "run"},
+    "ectype": {"choose", "errors", "evaluating", "fitting", "inspecting", "run"},
     "console": set(),
-    "pages": {"config", "console", "inspecting", "run", "domains"},
+    "pages": {
+        "choose",
+        "config",
+        "console",
+        "evaluating",
+        "inspecting",
+        "run",
+        "domains",
+        "report",
+    },
     "environment": {"config", "domains", "training"},
     "demo": {"ectype", "console", "errors", "pages", "training"},
     "cli": {"ectype", "config", "console", "demo", "environment", "errors", "pages", "training"},
@@ -37,12 +60,18 @@ MAY_IMPORT = {
 #: so on.
 ONLY_MODULES = {
     ("domains", "models"): {"ectype.models.likelihoods"},
+    ("report", "measures"): {"ectype.measures.measure"},
     ("run", "training"): {"ectype.training.precision"},
+    ("evaluating", "training"): {"ectype.training.progress"},
+    ("pages", "report"): {"ectype.report.words"},
     ("environment", "training"): {"ectype.training.precision"},
     ("demo", "training"): {"ectype.training.progress"},
     ("cli", "training"): {"ectype.training.progress"},
 }
-WITHOUT_TORCH = ["__init__", "errors", "config", "files", "folder", "run", "cli", "console"]
+WITHOUT_TORCH = [
+    *("__init__", "errors", "config", "files", "folder"),
+    *("run", "cli", "console", "report"),
+]
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -16,7 +16,13 @@ from ectype.models.base import Batch
 from ectype.run import Run
 from tests.contract.points import Points, ring
 
-TINY = {"training.capacity": 1, "training.batch": 8, "vae.latent": 3, "vae.flow_steps": 2}
+TINY = {
+    "training.capacity": 1,
+    "training.batch": 8,
+    "vae.latent": 3,
+    "vae.prior": "flow",
+    "vae.flow_steps": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +156,7 @@ def test_the_summary(trained):
         "items": 160,
         "progress": 1.0,
         "finished": True,
+        "kept_step": 20,
     }
     json.dumps(summary)
     assert repr(trained) == f"Run('{trained.path}', vae, points)"

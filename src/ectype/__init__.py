@@ -3,6 +3,7 @@
 >>> import ectype
 >>> run = ectype.fit("photos/", budget="10m")        # doctest: +SKIP
 >>> run.sample(16, seed=0).save("out/")              # doctest: +SKIP
+>>> run.evaluate()["frechet"]                        # doctest: +SKIP
 >>> ectype.load("runs/photos").sample(4).data.shape  # doctest: +SKIP
 (4, 64, 64, 3)
 
@@ -25,6 +26,8 @@ from ectype.errors import (
 )
 
 if TYPE_CHECKING:
+    from ectype.choose.comparing import compare
+    from ectype.evaluating import Evaluation, evaluate
     from ectype.fitting import fit
     from ectype.inspecting import inspect
     from ectype.run import Run, load
@@ -35,17 +38,23 @@ __all__ = [
     "DataError",
     "DivergedError",
     "EctypeError",
+    "Evaluation",
     "InterruptedRun",
     "Run",
     "StorageError",
     "UsageError",
     "__version__",
+    "compare",
+    "evaluate",
     "fit",
     "inspect",
     "load",
 ]
 
 _LAZY = {
+    "compare": "ectype.choose.comparing",
+    "evaluate": "ectype.evaluating",
+    "Evaluation": "ectype.evaluating",
     "fit": "ectype.fitting",
     "inspect": "ectype.inspecting",
     "load": "ectype.run",

@@ -180,6 +180,82 @@ def interpolate(run: RunFolder, /, *, out: Out, common: Common = COMMON) -> Answ
 
 
 @app.command(sort_key=6)
+def evaluate(
+    run: RunFolder,
+    data: Annotated[
+        str | None, Parameter(help="Held-out data; the test part of the run's own if not given.")
+    ] = None,
+    /,
+    *,
+    n: Annotated[int | None, Parameter(name="-n")] = None,
+    common: Common = COMMON,
+) -> Answer:
+    """Measure a run on data that it has not seen, and write a report into it.
+
+    Parameters
+    ----------
+    n
+        How many samples to measure; by default as many as there are held-out items, at most 10,000.
+    """
+    from ectype.training.progress import reporter_for
+
+    reporter = reporter_for(sys.stderr)
+    return pages.evaluated(ectype.evaluate(_load(run, common), data, n=n, reporter=reporter))
+
+
+@app.command(sort_key=7)
+def compare(
+    data: Data,
+    /,
+    *,
+    budget: str | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    labels: str = "auto",
+    domain: str | None = None,
+    device: Device = "auto",
+    new: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    common: Common = COMMON,
+) -> Answer:
+    """Train candidates of both families under one budget and say which to use and why.
+
+    An unfinished comparison goes on where it stopped. Ctrl-C saves.
+
+    Parameters
+    ----------
+    budget
+        Wall clock for everything, 30m or 2h for instance (default 30m).
+    out
+        The folder; runs/<name of the data>-compare if nothing is said.
+    seed
+        Of the split, the weights and the training noise.
+    labels
+        `auto`: sub-folders are labels; `none`: there are none; or the name of a column.
+    domain
+        The kind of data, if the guess is wrong.
+    device
+        Where to compute; `auto` takes a GPU if there is one.
+    new
+        Put an existing comparison aside and start afresh.
+    """
+    from ectype.training.progress import reporter_for
+
+    comparison = ectype.compare(
+        data,
+        budget=budget,
+        out=out,
+        seed=seed,
+        labels=labels,
+        domain=domain,
+        device=device,
+        new=new,
+        settings=common.set,
+        reporter=reporter_for(sys.stderr),
+    )
+    return pages.compared(comparison)
+
+
+@app.command(sort_key=8)
 def check(*, common: Common = COMMON) -> Answer:
     """Say what this machine offers: versions, devices, threads, arithmetic and why."""
     from ectype import environment
@@ -187,7 +263,7 @@ def check(*, common: Common = COMMON) -> Answer:
     return pages.checked(environment.describe(common.set))
 
 
-@app.command(sort_key=7)
+@app.command(sort_key=9)
 def settings(prefix: str = "", /, *, common: Common = COMMON) -> Answer:
     """List the settings that `--set` takes.
 
@@ -202,11 +278,11 @@ def settings(prefix: str = "", /, *, common: Common = COMMON) -> Answer:
     return pages.listed([row for row in rows if row["key"].startswith(prefix)], prefix)
 
 
-@app.command(sort_key=8)
+@app.command(sort_key=10)
 def demo(kind: Literal["image"] = "image", /, *, common: Common = COMMON) -> Answer:
-    """Walk the whole path on real data: inspect, fit, sample, interpolate.
+    """Walk the whole path on real data: inspect, fit, sample, interpolate, evaluate.
 
-    Everything is written below `ectype-demo` in the current folder; takes about three minutes.
+    Everything is written below `ectype-demo` in the current folder; takes about four minutes.
 
     Parameters
     ----------

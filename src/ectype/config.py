@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import operator
 import re
 import types
 import typing
@@ -22,9 +23,21 @@ Family = Literal["auto", "gan", "vae"]
 T = TypeVar("T")
 
 
-def setting(default: Any, doc: str) -> Any:
-    """A dataclass field with a default and the line that `ectype settings` prints."""
-    return field(default=default, metadata={"doc": doc})
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+) -> Any:
+    """A dataclass field with a default and the line that `ectype settings` prints.
+
+    Numbers may be bounded: `least` and `most` are allowed themselves, `above` is not.
+    """
+    bounds = {"at least": least, "more than": above, "at most": most}
+    bounds = {words: bound for words, bound in bounds.items() if bound is not None}
+    return field(default=default, metadata={"doc": doc, "bounds": bounds})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +53,16 @@ class GanSettings:
     penalty_form: Literal["exact", "finite_difference"] = setting(
         "exact", "exact uses a double backward; finite_difference needs none"
     )
-    penalty_every: int = setting(4, "steps between penalties; the weight is multiplied to match")
-    gamma: float | None = setting(None, "penalty weight at the start; chosen from the resolution")
-    latent: int = setting(64, "length of the noise vector")
-    learning_rate: float = setting(1e-3, "Adam's rate at the start, of both players")
-    beta1: float = setting(0.0, "Adam's first-moment decay")
-    beta2: float = setting(0.99, "Adam's second-moment decay")
+    penalty_every: int = setting(
+        4, "steps between penalties; the weight is multiplied to match", least=1
+    )
+    gamma: float | None = setting(
+        None, "penalty weight at the start; chosen from the resolution", least=0
+    )
+    latent: int = setting(64, "length of the noise vector", least=1)
+    learning_rate: float = setting(1e-3, "Adam's rate at the start, of both players", above=0)
+    beta1: float = setting(0.0, "Adam's first-moment decay", least=0, most=0.999)
+    beta2: float = setting(0.99, "Adam's second-moment decay", least=0, most=0.9999)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,28 +72,47 @@ class VaeSettings:
     likelihood: Literal["auto", "gaussian", "bernoulli", "logistic_mixture"] = setting(
         "auto", "distribution of the decoder's output; auto asks the domain"
     )
-    prior: Literal["flow", "normal"] = setting(
-        "flow", "what latents are drawn from; flow is learned by flow matching"
+    prior: Literal["local", "flow", "normal"] = setting(
+        "local", "what latents are drawn from; local and flow follow where the data are put"
     )
-    latent: int = setting(128, "length of a latent vector")
-    beta: float = setting(1.0, "weight of the KL")
-    free_bits: float = setting(0.0, "nats of KL per latent dimension that cost nothing")
-    learning_rate: float = setting(3e-3, "AdamW's rate at the start, of the autoencoder")
-    prior_learning_rate: float = setting(2e-3, "AdamW's rate at the start, of the flow prior")
-    autoencoder_share: float = setting(0.85, "share of the budget for the autoencoder, rest prior")
-    flow_steps: int = setting(20, "Heun steps when sampling from the flow prior")
+    latent: int = setting(128, "length of a latent vector", least=1)
+    beta: float = setting(1.0, "weight of the KL", least=0)
+    free_bits: float = setting(0.0, "nats of KL per latent dimension that cost nothing", least=0)
+    learning_rate: float = setting(3e-3, "AdamW's rate at the start, of the autoencoder", above=0)
+    prior_learning_rate: float = setting(
+        2e-3, "AdamW's rate at the start, of the flow prior", above=0
+    )
+    autoencoder_share: float = setting(
+        0.85, "share of the budget for the autoencoder, rest prior", least=0.05, most=0.95
+    )
+    flow_steps: int = setting(20, "Heun steps when sampling from the flow prior", least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """The loop, for either family."""
 
-    capacity: int | None = setting(None, "the networks' one dial of size (their width)")
-    batch: int | None = setting(None, "items a step")
-    ema: float = setting(0.05, "half-life of the averaged weights, as a share of the items seen")
+    capacity: int | None = setting(None, "the networks' one dial of size (their width)", least=1)
+    batch: int | None = setting(None, "items a step", least=1)
+    ema: float = setting(
+        0.05, "half-life of the averaged weights, as a share of the items seen", least=0, most=1
+    )
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "arithmetic of the networks")
-    checkpoint_seconds: float = setting(30.0, "seconds between checkpoints")
-    keep: int = setting(2, "checkpoints kept")
+    checkpoint_seconds: float = setting(30.0, "seconds between checkpoints", least=0)
+    keep: int = setting(2, "checkpoints kept", least=1)
+    select: Literal["frechet", "last"] = setting(
+        "frechet", "weights that the run keeps: the best by Fréchet distance, or the last"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How a result is measured. Of a trained run, too, these can change."""
+
+    features: str | None = setting(None, "feature space of the measures; the domain's own first")
+    inception: str | None = setting(
+        None, "file with the Inception-v3 weights that the feature space inception needs"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +145,7 @@ class Config:
     gan: GanSettings = GanSettings()
     vae: VaeSettings = VaeSettings()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
 
 
 def parse_seconds(text: str | float) -> float:
@@ -167,7 +204,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
             guess = nearest(key, known)
             hint = f"did you mean {where}{guess}?" if guess else f"known: {', '.join(known)}"
             raise UsageError(f"there is no setting “{dotted}”", hint=hint)
-        arguments[key] = _convert(value, hints[key], dotted)
+        arguments[key] = _bounded(_convert(value, hints[key], dotted), known[key], dotted)
     missing = [n for n, f in known.items() if n not in arguments and _is_required(f)]
     if missing:
         raise UsageError(f"a value is missing for {', '.join(where + name for name in missing)}")
@@ -228,7 +265,8 @@ def _with_change(config: Any, path: list[str], value: str, dotted: str) -> Any:
     if rest:
         new = _with_change(getattr(config, name), rest, value, dotted)
     else:
-        new = _convert(value, get_type_hints(type(config))[name], dotted)
+        converted = _convert(value, get_type_hints(type(config))[name], dotted)
+        new = _bounded(converted, known[name], dotted)
     return dataclasses.replace(config, **{name: new})
 
 
@@ -287,11 +325,22 @@ def _number(value: Any, kind: type[int] | type[float]) -> float | None:
     return kind(number)
 
 
+def _bounded(value: Any, f: dataclasses.Field[Any], dotted: str) -> Any:
+    """The value, if it lies within what the setting allows."""
+    bounds: dict[str, float] = f.metadata.get("bounds", {}) if value is not None else {}
+    if not all(_HOLDS[words](value, bound) for words, bound in bounds.items()):
+        allowed = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items())
+        raise UsageError(f"{dotted} cannot be {value:g}", hint=f"allowed: {allowed}")
+    return value
+
+
 def _is_required(f: dataclasses.Field[Any]) -> bool:
     return f.default is MISSING and f.default_factory is MISSING
 
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+_HOLDS = {"at least": operator.ge, "more than": operator.gt, "at most": operator.le}
 
 _AMOUNT = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"{_AMOUNT}|(?:{_AMOUNT}h)?(?:{_AMOUNT}m(?:in)?)?(?:{_AMOUNT}s)?")

@@ -29,7 +29,7 @@ _KEPT_ASIDE = 6  # digits of each label that the model never sees
 def image(
     *, settings: Iterable[str], reporter: Reporter, folder: Path = FOLDER
 ) -> Iterator[tuple[str, Answer]]:
-    """Inspect, train, sample, interpolate and, with a VAE, reconstruct handwritten digits.
+    """Inspect, train, sample, interpolate, with a VAE reconstruct, and evaluate, with digits.
 
     Yields:
         The name of each command and what it answers.
@@ -60,6 +60,10 @@ def image(
         out = folder / "copies"
         reporter.note(f"\n$ ectype reconstruct {run_folder} {unseen} -o {out}")
         yield "reconstruct", pages.written(run_folder, out, run.reconstruct(unseen).save(out))
+
+    reporter.note(f"\n$ ectype evaluate {run_folder}")
+    evaluation = ectype.evaluate(run, reporter=reporter)
+    yield "evaluate", pages.evaluated(evaluation)
 
 
 def write_digits(folder: Path) -> tuple[Path, Path]:

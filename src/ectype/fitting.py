@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,10 @@ from ectype.folder import RunFolder, load_config
 from ectype.request import (
     Settings,
     asked_config,
+    check_likelihood,
     choose_family,
     choose_precision,
+    facts_of,
     find_domain,
     parse_budget,
     prepare_data,
@@ -26,9 +29,12 @@ from ectype.run import Run, exported, load, make_model
 from ectype.training.progress import Reporter, Silent
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ectype.models.base import Model
     from ectype.training.batches import Batches
     from ectype.training.precision import Precision
+    from ectype.training.selection import Selection
     from ectype.training.trainer import Trainer
 
 #: Items of a preview; its noise is that of seed 0, so previews show the same points over time.
@@ -92,7 +98,10 @@ def fit(
                 work.begin(asked)
     finally:
         reporter.close()
-    return load(folder.path, domain=kind, device=device)
+    run = load(folder.path, domain=kind, device=device)
+    if run.source is None:
+        run.source = source
+    return run
 
 
 def default_folder(source: Any) -> Path:
@@ -125,6 +134,7 @@ class _Work:
         self.folder.write_config(
             asked,
             resolved,
+            source=_path_of(self.source),
             fingerprint=dataset.fingerprint,
             device=device,
             versions=versions(),
@@ -191,7 +201,7 @@ class _Work:
         """Fill in all that was left to ectype."""
         from ectype.training.planning import default_batch, plan_capacity
 
-        family, reason = choose_family(asked.family)
+        family, reason = choose_family(asked.family, facts_of(dataset, asked.budget))
         self.reporter.note(f"model: {family} ({reason})")
         self.reporter.note(f"arithmetic on {precision.device.type}: {precision.reason}")
         training = asked.training
@@ -199,6 +209,8 @@ class _Work:
             batch = default_batch(family, precision.device.type)
             training = dataclasses.replace(training, batch=batch)
         resolved = dataclasses.replace(asked, family=family, training=training)
+        if family == "vae":
+            check_likelihood(self.domain, dataset, asked.vae.likelihood)
         if training.capacity is None:
 
             def measure(capacity: int) -> float:
@@ -235,7 +247,12 @@ class _Work:
         held_out = dataset.parts["validation"] if len(dataset.parts["validation"]) else None
         shown = (dataset.parts["train"] if held_out is None else held_out)[:PREVIEW_ITEMS]
         self.domain.preview(dataset.items[shown], dataset.spec, self.folder.samples / "real")
+        if trainer.selection is None and config.training.select != "last":
+            n = len(dataset.parts["validation"])
+            self.reporter.note(f"the last weights are kept: {n} validation items say too little")
         trainer.run()
+        if trainer.selection is not None:
+            self.reporter.note(trainer.selection.verdict())
 
     def _trainer(self, config: Config, dataset: Dataset, precision: Precision) -> Trainer:
         from ectype.training.trainer import Trainer
@@ -244,6 +261,7 @@ class _Work:
         if dataset.labels is not None:
             _set_label_share(model, dataset)
         batches = _batches(config, dataset, precision, self.domain)
+        selection = _selection(config, dataset, precision, self.domain, model)
 
         def preview(step: int) -> None:
             import torch
@@ -263,9 +281,10 @@ class _Work:
         def export() -> None:
             from ectype.training.checkpoint import tensor_bytes
 
-            content = tensor_bytes(exported(model))
-            write_whole(self.folder.last_weights, content)
-            write_whole(self.folder.weights, content)
+            last = tensor_bytes(exported(model))
+            write_whole(self.folder.last_weights, last)
+            best = selection.best if selection is not None else {}
+            write_whole(self.folder.weights, tensor_bytes(best) if best else last)
 
         trainer = Trainer(
             model,
@@ -278,6 +297,7 @@ class _Work:
             reporter=self.reporter,
             preview=preview,
             export=export,
+            selection=selection,
         )
         return trainer
 
@@ -302,6 +322,13 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
+def _path_of(source: Any) -> str | None:
+    """Where the data lie; None for data in memory."""
+    if not isinstance(source, str | os.PathLike):
+        return None
+    return str(Path(source).expanduser().resolve())
+
+
 def _batches(config: Config, dataset: Dataset, precision: Precision, domain: Domain) -> Batches:
     from ectype.training.batches import Batches
 
@@ -314,6 +341,25 @@ def _batches(config: Config, dataset: Dataset, precision: Precision, domain: Dom
         device=precision.device,
         to_network=lambda items: domain.to_network(items, dataset.spec),
     )
+
+
+def _selection(
+    config: Config, dataset: Dataset, precision: Precision, domain: Domain, model: Model
+) -> Selection | None:
+    """What chooses among a run's weights; None where the last ones are kept."""
+    from ectype.training.selection import FEWEST_ITEMS, SEED, FrechetScore, Selection
+
+    held_out = dataset.parts["validation"]
+    if config.training.select == "last" or len(held_out) < FEWEST_ITEMS:
+        return None
+
+    def sample(start: int, n: int) -> np.ndarray:
+        items = model.sample(n, seed=SEED, start=start)
+        return domain.from_network(items, dataset.spec)
+
+    space = domain.feature_spaces[0]
+    score = FrechetScore(dataset.items, held_out, space, sample, precision.device)
+    return Selection(score, lambda: exported(model))
 
 
 def _set_label_share(model: Model, dataset: Dataset) -> None:

@@ -74,7 +74,19 @@ class RunFolder:
             file.write(str(os.getpid()).encode())
             file.flush()
             self._remove_leftovers()
-            yield
+            try:
+                yield
+            finally:
+                self._remove_if_empty()
+
+    def _remove_if_empty(self) -> None:
+        """Leave no folder behind for a run that did not begin; called while the lock is held."""
+        if sys.platform != "win32" and [path.name for path in self._content()] == [".lock"]:
+            (self.path / ".lock").unlink()
+            self.path.rmdir()
+
+    def _content(self) -> list[Path]:
+        return list(self.path.iterdir()) if self.path.exists() else []  # it may be put aside
 
     def _remove_leftovers(self) -> None:
         """Remove what a process that was killed while writing has left behind."""
@@ -117,10 +129,17 @@ class RunFolder:
     def spent(self) -> dict[str, float]:
         """`step`, `seconds` and `progress` of the newest checkpoint; zeros before the first."""
         zero = {"step": 0, "seconds": 0.0, "progress": 0.0}
-        if not self.manifest.exists():
-            return zero
-        entries = json.loads(self.manifest.read_text())
-        return {key: entries[-1][key] for key in zero} if entries else zero
+        newest = self._newest_checkpoint()
+        return {key: newest[key] for key in zero} if newest else zero
+
+    def kept_step(self) -> int:
+        """The step whose weights `model.safetensors` holds, as of the newest checkpoint."""
+        return self._newest_checkpoint().get("kept", 0)
+
+    def _newest_checkpoint(self) -> dict[str, Any]:
+        """The manifest's last entry; empty before the first checkpoint."""
+        entries = json.loads(self.manifest.read_text()) if self.manifest.exists() else []
+        return entries[-1] if entries else {}
 
     def finished(self, budget: Budget) -> bool:
         """Whether the newest checkpoint has spent a budget."""

@@ -16,6 +16,7 @@ from ectype.request import (
     asked_config,
     choose_family,
     choose_precision,
+    facts_of,
     find_domain,
     parse_budget,
     prepare_data,
@@ -72,7 +73,7 @@ def inspect(
     asked = asked_config(kind, model, asked_budget, seed, labels, settings)
     precision = choose_precision(asked, device, kind)
     dataset = prepare_data(kind, source, asked, precision.device.type)
-    family, reason = choose_family(asked.family)
+    family, reason = choose_family(asked.family, facts_of(dataset, asked.budget))
     plan = [
         f"train a {family.upper()} ({reason}) for {asked.budget}",
         f"on {precision.device.type}, {precision.reason}",

@@ -10,7 +10,9 @@ from ectype.config import format_seconds
 from ectype.console import Answer, Table
 
 if TYPE_CHECKING:
+    from ectype.choose.comparing import Comparison
     from ectype.domains.base import Dataset, Reject
+    from ectype.evaluating import Evaluation
     from ectype.inspecting import Inspection
     from ectype.run import Run
 
@@ -56,6 +58,26 @@ def fitted(run: Run) -> Answer:
     return Answer(values, page)
 
 
+def compared(comparison: Comparison) -> Answer:
+    """Which model to use, why, and what speaks against relying on it."""
+    headings, rows = comparison.table
+    advice = comparison.advice
+    page: list[str | Table] = [
+        Table(headings, rows),
+        "(times worse than real data, 95% interval in brackets; Fréchet distance and coverage in "
+        f"{comparison.features} features)",
+        "",
+        advice.headline,
+        *(f"  {sentence}" for sentence in advice.sentences),
+        *_section("Reasons to doubt it", advice.doubts),
+        "Next:",
+        f"  look at {comparison.folder / 'compare.html'}",
+        f"  look at {comparison.winner.path / 'report.html'}",
+        f"  ectype sample {comparison.winner.path} -n 64 -o samples",
+    ]
+    return Answer(comparison.to_json(), page)
+
+
 def written(
     run: Path, folder: Path, files: Sequence[Path], rejects: Sequence[Reject] = ()
 ) -> Answer:
@@ -68,6 +90,36 @@ def written(
         "rejects": [{"item": reject.item, "reason": reject.reason} for reject in rejects],
     }
     return Answer(values, [*page, *_rejects(rejects)])
+
+
+def evaluated(evaluation: Evaluation) -> Answer:
+    """The verdict in words, then every figure with its floor and its interval."""
+    from ectype.report.words import BETTER, interval, number
+
+    report, verdict = evaluation.report, evaluation.report.verdict
+    rows = [
+        (
+            name,
+            number(measure.value),
+            number(measure.floor),
+            interval(measure.interval),
+            BETTER[measure.better],
+            f"{measure.n:,}",
+            measure.features or "",
+        )
+        for name, measure in evaluation.items()
+    ]
+    headings = ("measure", "value", "floor", "interval (95%)", "better", "n", "features")
+    page: list[str | Table] = [
+        verdict.headline,
+        *(f"  {sentence}" for sentence in verdict.sentences),
+        *_section("What speaks against trusting this", verdict.doubts),
+        f"{report.n:,} samples beside {report.held_out_n:,} held-out items"
+        " (the floor is what real data get in the samples' place):",
+        Table(headings, rows),
+        f"The report is {evaluation.folder / 'report.html'}",
+    ]
+    return Answer(evaluation.to_json(), page)
 
 
 def checked(facts: Mapping[str, Any]) -> Answer:
@@ -101,6 +153,7 @@ def toured(answers: Mapping[str, Answer]) -> Answer:
     """The end of a demo: where to look and what to try next."""
     run = answers["fit"].values["run"]
     looks = [f"  {Path(a.values['files'][-1])}" for a in answers.values() if "files" in a.values]
+    looks += [f"  {Path(run) / 'report.html'}"] if "evaluate" in answers else []
     page = [
         "",
         "Look at:",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ectype.config import Budget, Config, Family, parse_seconds, with_changes
 from ectype.domains import by_name, recognise
@@ -14,15 +18,95 @@ if TYPE_CHECKING:
     from ectype.training.precision import Precision
 
 DEFAULT_BUDGET = "10m"
+#: How many items are looked at to see whether a likelihood allows them.
+LIKELIHOOD_ITEMS = 1_000
 
 Settings = Iterable[str] | Mapping[str, Any]
 
 
-def choose_family(asked: Family) -> tuple[Family, str]:
-    """What `auto` means, and why."""
+#: Fewer training items than this are little data.
+LITTLE_DATA = 5_000
+#: Seconds of budget for each pixel from which a GAN has caught up with a VAE, given enough data.
+SECONDS_A_PIXEL = 300 / 28**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the choice of a family rests on.
+
+    Attributes:
+        domain: kind of data.
+        items: training items.
+        size: places in an item, for instance the pixels of a picture.
+        labels: how many there are.
+        budget: of the training.
+    """
+
+    domain: str
+    items: int
+    size: int
+    labels: int
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A family, when it is taken, and why."""
+
+    family: Family
+    applies: Callable[[Facts], bool]
+    reason: str
+
+
+#: What `auto` takes: the first rule that applies. The evidence for each is in docs/choosing.md.
+RULES = (
+    Rule(
+        "vae",
+        lambda facts: facts.domain != "image",
+        "auto: what a GAN gains on other data than pictures has not been measured",
+    ),
+    Rule(
+        "vae",
+        lambda facts: facts.labels > 0,
+        "auto: with labels a GAN loses variety within each of them",
+    ),
+    Rule(
+        "gan",
+        lambda facts: facts.items < LITTLE_DATA,
+        f"auto: fewer than {LITTLE_DATA:,} pictures are too few for a VAE to learn a distribution "
+        "of latents from",
+    ),
+    Rule(
+        "vae",
+        lambda facts: (facts.budget.seconds or 0.0) < SECONDS_A_PIXEL * facts.size,
+        "auto: a VAE learns faster, and the budget is short for pictures of this size",
+    ),
+    Rule(
+        "gan",
+        lambda facts: True,
+        "auto: with enough pictures and time those of a GAN are the better ones",
+    ),
+)
+
+
+def facts_of(dataset: Dataset, budget: Budget) -> Facts:
+    """The facts of prepared data and a budget."""
+    spec = dataset.spec
+    return Facts(
+        domain=spec.domain,
+        items=len(dataset.parts["train"]),
+        size=math.prod(spec.shape[:-1]),
+        labels=spec.classes,
+        budget=budget,
+    )
+
+
+def choose_family(asked: Family, facts: Facts) -> tuple[Family, str]:
+    """What `auto` means for these data and this budget, and why."""
     if asked != "auto":
         return asked, "as asked"
-    return "vae", "auto: of the two families it is the better one at small budgets so far"
+    rule = next(rule for rule in RULES if rule.applies(facts))
+    return rule.family, rule.reason
 
 
 def find_domain(source: Any, domain: str | Domain | None) -> Domain:
@@ -50,8 +134,6 @@ def asked_config(
     """The configuration as it was asked for; what is left open stays open."""
     if family not in ("auto", "gan", "vae"):
         raise UsageError(f"there is no model “{family}”", hint="auto, gan or vae")
-    if isinstance(settings, Mapping):
-        settings = [f"{key}={value}" for key, value in settings.items()]
     config = Config(
         family=family,
         domain=domain.name,
@@ -60,7 +142,14 @@ def asked_config(
         labels=labels,
         data=domain.Settings(),
     )
-    return with_changes(config, settings)
+    return with_changes(config, as_changes(settings))
+
+
+def as_changes(settings: Settings) -> list[str]:
+    """Settings in either form as `key=value` texts."""
+    if isinstance(settings, Mapping):
+        return [f"{key}={value}" for key, value in settings.items()]
+    return list(settings)
 
 
 def choose_precision(config: Config, device: str, domain: Domain) -> Precision:
@@ -76,3 +165,21 @@ def prepare_data(domain: Domain, source: Any, config: Config, device: str) -> Da
         seed=config.seed, labels=config.labels, budget=config.budget, device=device
     )
     return domain.prepare(source, config.data, options)
+
+
+def check_likelihood(domain: Domain, dataset: Dataset, name: str) -> None:
+    """See that the data are possible at all under the likelihood of that name.
+
+    Raises:
+        UsageError: they are not.
+    """
+    import torch
+
+    items = torch.from_numpy(np.array(dataset.items[:LIKELIHOOD_ITEMS]))
+    likelihood = domain.likelihood(dataset.spec, name)
+    if not likelihood.allows(domain.to_network(items, dataset.spec)):
+        raise UsageError(
+            f"the data have values that are impossible under the likelihood “{name}”",
+            where=f"vae.likelihood={name}",
+            hint="bernoulli is for data of two values, such as black and white; leave it at auto",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ectype.domains.base import Domain, Reject, Spec
+    from ectype.evaluating import Evaluation
     from ectype.models.base import Model
     from ectype.training.precision import Precision
 
 
 #: Settings that a trained run does not depend on.
-CHANGEABLE = ("vae.flow_steps", "training.precision")
+CHANGEABLE = (
+    *("vae.flow_steps", "training.precision"),
+    *("evaluation.features", "evaluation.inception"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,25 +61,23 @@ class Reconstructions:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write the reconstructions, and a picture of pairs: original above, result below."""
-        import numpy as np
+        from ectype.domains.grids import in_pairs
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         paths = self.domain.write(self.data, self.spec, target, None)
-        columns, rows = 8, []
-        for start in range(0, min(len(self.data), 4 * columns), columns):
-            for items in (self.originals, self.data):
-                row = items[start : start + columns]
-                blank = np.zeros((columns - len(row), *row.shape[1:]), row.dtype)
-                rows.append(np.concatenate([row, blank]))
-        pairs = np.concatenate(rows)
-        return [*paths, self.domain.preview(pairs, self.spec, target / "grid", columns=columns)]
+        pairs = in_pairs(self.originals[:32], self.data[:32], columns=8)
+        return [*paths, self.domain.preview(pairs, self.spec, target / "grid", columns=8)]
 
 
 class Run:
     """A run folder with a model in it, finished or still training.
 
     Weights are read when they are first needed, and stay.
+
+    Attributes:
+        source: the data that it was made with: a path, or the object itself that `fit` was
+            given; None where neither is known.
     """
 
     def __init__(
@@ -89,9 +91,11 @@ class Run:
         self.folder = RunFolder(path)
         self.folder.require()
         self.device = device
-        content = self.folder.read_config()["resolved"]
-        self.domain = domain or _domain_of(content["domain"], self.folder)
-        trained: Config = load_config(content, self.domain.Settings)
+        content = self.folder.read_config()
+        resolved = content["resolved"]
+        self.source: Any = content.get("source")
+        self.domain = domain or _domain_of(resolved["domain"], self.folder)
+        trained: Config = load_config(resolved, self.domain.Settings)
         self.config = with_changes(trained, _allowed(settings))
         self.spec: Spec = self.domain.Spec.from_json(self.folder.read_spec())
 
@@ -117,6 +121,7 @@ class Run:
             **self.folder.spent(),
             "items": int(self.folder.spent()["step"]) * (self.config.training.batch or 0),
             "finished": self.finished,
+            "kept_step": self.folder.kept_step(),
         }
 
     def sample(
@@ -141,6 +146,21 @@ class Run:
         with self.precision.autocast():
             items = self.model.sample(n, seed=seed, label=index, temperature=temperature)
         return Samples(self._store(items), self.spec, self.domain, label)
+
+    def sample_blocks(
+        self, n: int, *, seed: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """The items of `sample`, a block at a time, each with its label indices if it has any."""
+        import torch
+
+        from ectype.models.base import SAMPLE_BLOCK
+
+        for block, start in enumerate(range(0, n, SAMPLE_BLOCK)):
+            kept = slice(min(SAMPLE_BLOCK, n - start))
+            with torch.inference_mode(), self.precision.autocast():
+                z, labels = self.model.draw_block(seed, block, None, 1.0)
+                items = self.model.decode(z, labels).float().cpu()
+            yield self._store(items[kept]), None if labels is None else labels[kept].cpu().numpy()
 
     def interpolate(
         self, *, rows: int = 8, steps: int = 8, seed: int = 0, label: str | None = None
@@ -177,6 +197,14 @@ class Run:
                 blocks.append(self._reconstruct_unlabelled(x).float().cpu())
         data = self._store(torch.cat(blocks))
         return Reconstructions(originals, data, rejects, self.spec, self.domain)
+
+    def evaluate(
+        self, data: Any = None, *, n: int | None = None, features: str | None = None
+    ) -> Evaluation:
+        """Measure the model on held-out data; see `ectype.evaluate`."""
+        from ectype.evaluating import evaluate
+
+        return evaluate(self, data, n=n, features=features)
 
     @cached_property
     def precision(self) -> Precision:
@@ -305,8 +333,8 @@ def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
 
 
 def exported(model: Model) -> dict[str, Tensor]:
-    """What `model.safetensors` holds: the averaged networks and the labels' shares."""
-    kept = {f"{name}." for name in model.averaged()}
+    """What `model.safetensors` holds: what sampling needs, and the labels' shares."""
+    kept = {f"{name}." for name in (*model.averaged(), *model.settled())}
     state = model.state_dict()
     names = [k for k in state if k == "label_share" or any(k.startswith(p) for p in kept)]
     return {name: state[name] for name in names}

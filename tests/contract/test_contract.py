@@ -1,4 +1,4 @@
-"""What every domain in every family must do: fit, resume, sample, reconstruct, save, load."""
+"""What every domain in every family must do: fit, resume, sample, evaluate, save, load."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Case:
     domain: Domain
     source: Any
     label: str | None
+    prior: str = "local"
 
 
 def pictures(n: int, height: int, width: int, channels: int) -> np.ndarray:
@@ -44,8 +45,8 @@ def pictures(n: int, height: int, width: int, channels: int) -> np.ndarray:
 
 CASES = {
     "points": Case(Points(), ring(400)[0], None),
-    "labelled points": Case(Points(), ring(400), "mode 3"),
-    "grey pictures": Case(ImageDomain(), pictures(60, 12, 12, 1), None),
+    "labelled points": Case(Points(), ring(400), "mode 3", prior="flow"),
+    "grey pictures": Case(ImageDomain(), pictures(60, 12, 12, 1), None, prior="flow"),
     "labelled pictures": Case(ImageDomain(), (pictures(60, 8, 12, 3), np.arange(60) % 2), "1"),
 }
 TINY = {
@@ -69,7 +70,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 def fit(case: Case, family: Family, out, steps: int = STEPS, **more):
-    settings = {**TINY, **more.pop("settings", {})}
+    settings = {**TINY, "vae.prior": case.prior, **more.pop("settings", {})}
     return ectype.fit(
         case.source,
         model=family,
@@ -123,11 +124,25 @@ def test_a_run_can_be_used(case, family, tmp_path):
 
 
 @cells
+def test_a_run_can_be_evaluated(case, family, tmp_path):
+    more = {"data.test": 0.3} if case.domain.name == "image" else {}
+    run = fit(case, family, tmp_path / "run", steps=2, settings=more)
+    found = run.evaluate(features=case.domain.feature_spaces[-1])
+    assert {"frechet", "precision", "coverage", "nearer_to_train", "near_copies"} <= set(found)
+    assert ("label_fidelity" in found) == (case.label is not None)
+    assert ("elbo" in found) == (family == "vae")
+    assert all(np.isfinite(measure.value) for measure in found.values())
+    assert (run.path / "report.html").exists()
+
+
+@cells
 def test_sample_i_of_a_seed_is_always_the_same(case, family, tmp_path):
     run = fit(case, family, tmp_path / "run", steps=4)
     many = run.sample(130, seed=7).data
     for n in (1, 64, 65):
         assert np.array_equal(run.sample(n, seed=7).data, many[:n])
+    blocks = [block for block, _ in run.sample_blocks(130, seed=7)]
+    assert np.array_equal(np.concatenate(blocks), many)
     middle = run.model.sample(10, seed=7, start=60)
     assert torch.equal(middle, run.model.sample(130, seed=7)[60:70])
     assert not np.array_equal(run.sample(130, seed=8).data, many)

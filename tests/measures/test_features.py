@@ -74,6 +74,15 @@ def test_pixels_are_the_stored_values():
     np.testing.assert_array_equal(np.rint(features * 255).reshape(x.shape), x)
 
 
+def test_values_are_the_stored_numbers():
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    features = feature_space("values").extract(x)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, x.reshape(4, 6).astype(np.float32))
+    with pytest.raises(TypeError, match="takes numbers, not <U1"):
+        feature_space("values").extract(np.array(["a", "b"]))
+
+
 @pytest.mark.parametrize("name", ["efficientnet-lite0@128", "pixels"])
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
@@ -92,8 +101,9 @@ def test_wrong_arrays_are_named(
 
 
 def test_an_unknown_space_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"'inception'; known: efficientnet-lite0@128, pixels"):
-        feature_space("inception")
+    known = "efficientnet-lite0@128, pixels, values"
+    with pytest.raises(ValueError, match=f"'nonsense'; known: {known}"):
+        feature_space("nonsense")
 
 
 def test_a_name_stands_for_one_space():

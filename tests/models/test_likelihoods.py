@@ -132,27 +132,32 @@ def test_perfect_reconstruction_costs_a_finite_loss():
     assert gradient.abs().max() == 0
 
 
+def unbent(bent: torch.Tensor) -> torch.Tensor:
+    """The output that a limit of 1 bends to these values, 3 tanh(output / 3)."""
+    return (3 * torch.atanh(bent / 3)).requires_grad_()
+
+
 def test_limit_cuts_off_the_output_and_leads_it_back():
     """No error and no gradient beyond the end where x lies; elsewhere the gradient goes through."""
     likelihood = Gaussian(limit=1.0)
-    cases = [  # x, output, error, gradient of log p
+    cases = [  # x, output after it is bent, error, gradient of log p
         (1.0, 1.7, 0.0, 0.0),
         (-1.0, -1.2, 0.0, 0.0),
         (1.0, 0.4, 0.6, 0.6),
-        (1.0, -3.0, 2.0, 2.0),
-        (-1.0, 3.0, -2.0, -2.0),
+        (1.0, -2.9, 2.0, 2.0),
+        (-1.0, 2.9, -2.0, -2.0),
         (0.2, 1.5, -0.8, -0.8),
         (0.2, -1.5, 1.2, 1.2),
         (0.2, 0.5, -0.3, -0.3),
     ]
-    x, output, error, slope = torch.tensor(cases)[:, :, None].unbind(1)
-    output.requires_grad_()
+    x, bent, error, slope = torch.tensor(cases)[:, :, None].unbind(1)
+    output = unbent(bent)
     log_prob = likelihood.log_prob(x, output)
     expected = STATS.norm().logpdf(error[:, 0])
     np.testing.assert_allclose(log_prob.detach(), expected, rtol=1e-5)
     (gradient,) = torch.autograd.grad(log_prob.sum(), output)
-    torch.testing.assert_close(gradient, slope)
-    torch.testing.assert_close(likelihood.mean(output), output.clamp(-1, 1))
+    torch.testing.assert_close(gradient, slope * (1 - (bent / 3) ** 2))
+    torch.testing.assert_close(likelihood.mean(output), bent.clamp(-1, 1))
 
 
 def test_limit_holds_pixel_by_pixel_where_bands_mix_pixels():
@@ -160,13 +165,15 @@ def test_limit_holds_pixel_by_pixel_where_bands_mix_pixels():
     likelihood = Gaussian(levels=1, limit=1.0)
     likelihood.variances.copy_(torch.tensor([0.1, 0.4, 0.7, 2.0]))
     x = torch.tensor([1.0, 0.2, -1.0, -1.0])
-    output = torch.tensor([1.5, -0.4, -1.3, 1.4], requires_grad=True)
+    bent = torch.tensor([1.5, -0.4, -1.3, 1.4])
+    output = unbent(bent)
     error = torch.tensor([0.0, 0.6, 0.0, -2.0])
     bands = torch.from_numpy(np.concatenate(haar_rows(2, 1))).float()
     precision = bands.T @ torch.diag(1 / likelihood.variances) @ bands
     log_prob = likelihood.log_prob(x.view(1, 1, 2, 2), output.view(1, 1, 2, 2))
     (gradient,) = torch.autograd.grad(log_prob.sum(), output)
-    torch.testing.assert_close(gradient, (precision @ error) * torch.tensor([0.0, 1, 0, 1]))
+    slope = (precision @ error) * torch.tensor([0.0, 1, 0, 1])
+    torch.testing.assert_close(gradient, slope * (1 - (bent / 3) ** 2))
 
 
 def test_bernoulli_is_scipys():

@@ -97,6 +97,7 @@ def make_trainer(
     budget=None,
     preview=None,
     reporter=None,
+    selection=None,
     **settings,
 ) -> Trainer:
     """A trainer of the game; `settings` are those of `TrainingSettings`."""
@@ -117,6 +118,7 @@ def make_trainer(
         reporter=reporter or Notes(),
         preview=preview or (lambda step: None),
         export=export,
+        selection=selection,
     )
 
 

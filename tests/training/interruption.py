@@ -31,6 +31,7 @@ SETTINGS = {
     "training.checkpoint_seconds": 0.0,
     "gan.latent": 4,
     "vae.latent": 4,
+    "vae.prior": "flow",
     "vae.flow_steps": 1,
 }
 
@@ -54,7 +55,7 @@ def train(out: Path, family, kill_at: int | None) -> int:
 
     Trainer.run = counted_run
     ectype.fit(
-        ring(200),
+        ring(600),  # enough held out for weights to be scored
         model=family,
         steps=STEPS,
         out=out,

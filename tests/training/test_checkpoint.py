@@ -17,7 +17,7 @@ def checkpoint(number: int) -> Checkpoint:
         "bytes": torch.arange(5, dtype=torch.uint8),
     }
     values = {"step": number, "names": ["x", "y"], "seconds": 0.1 + number, "progress": 0.5}
-    return Checkpoint(tensors, values)
+    return Checkpoint(tensors, {**values, "kept": number - 1})
 
 
 def assert_equal(found: Checkpoint | None, expected: Checkpoint) -> None:
@@ -51,7 +51,7 @@ def test_nothing_before_the_first(tmp_path):
 def test_tensors_that_are_views_or_lie_otherwise_in_memory(tmp_path):
     kernel = torch.rand(2, 3, 3, 3).contiguous(memory_format=torch.channels_last)
     tensors = {"row": torch.rand(3, 4)[1], "turned": torch.rand(3, 4).T, "kernel": kernel}
-    checkpoint = Checkpoint(tensors, {"seconds": 1.0, "progress": 0.5})
+    checkpoint = Checkpoint(tensors, {"seconds": 1.0, "progress": 0.5, "kept": 1})
     Checkpoints(tmp_path).save(1, checkpoint)
     assert_equal(Checkpoints(tmp_path).latest()[0], checkpoint)
 

@@ -78,6 +78,18 @@ def test_live_keeps_notes_as_they_are_and_gives_the_terminal_back():
     assert output.count("\x1b[?25l") == output.count("\x1b[?25h") == 1, "the cursor is shown again"
 
 
+def test_live_forgets_a_training_that_has_ended():
+    stream = Terminal()
+    reporter = LiveReporter(stream)
+    reporter.tick(tick(step=1))
+    reporter.close()
+    shown = len(stream.getvalue())
+    reporter.tick(tick(step=2, **{"autoencoder/loss": 0.3}))
+    reporter.close()
+    assert "generator/loss" in stream.getvalue()[:shown]
+    assert "generator/loss" not in stream.getvalue()[shown:]
+
+
 def test_live_is_quiet_without_a_tick():
     stream = Terminal()
     LiveReporter(stream).close()

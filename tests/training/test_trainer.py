@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ectype.config import Budget
+from ectype.training import clock as clock_module
 from ectype.training import trainer as module
-from ectype.training.trainer import Clock
+from ectype.training.clock import Clock
 from tests.training.game import ITEMS, Duel, differing, make_trainer, weights_of
 
 
@@ -15,7 +16,8 @@ from tests.training.game import ITEMS, Duel, differing, make_trainer, weights_of
 def now(monkeypatch):
     """The time in seconds, which only the test moves: `now.seconds += 1`."""
     now = SimpleNamespace(seconds=100.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    for each in (module, clock_module):
+        monkeypatch.setattr(each, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
     return now
 
 

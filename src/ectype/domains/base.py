@@ -19,6 +19,7 @@ from ectype.config import Budget
 if TYPE_CHECKING:  # inspecting data must not wait for torch
     from torch import Tensor, nn
 
+    from ectype.measures.measure import Measure
     from ectype.models.likelihoods import Likelihood
 
 Role = Literal["generator", "discriminator", "encoder", "decoder"]
@@ -93,6 +94,41 @@ class Dataset:
         return self.items[index], None if self.labels is None else self.labels[index]
 
 
+class Chosen:
+    """Some stored items, in a fixed order, read from where they lie when they are asked for.
+
+    `chosen[:64]` or `chosen[[3, 1]]` is an array of items, `np.asarray(chosen)` that of them all.
+
+    Args:
+        items: all items, often a memory map.
+        index: which of them.
+        labels: label index of each of all items, or None.
+    """
+
+    def __init__(self, items: np.ndarray, index: np.ndarray, labels: np.ndarray | None = None):
+        self._items = items
+        self._index = index
+        self._labels = labels
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Label index of each, int64 (n,)."""
+        return None if self._labels is None else self._labels[self._index]
+
+    def first(self, n: int) -> Chosen:
+        """The first `n` of them."""
+        return Chosen(self._items, self._index[:n], self._labels)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, which: Any) -> np.ndarray:
+        return self._items[self._index[which]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
     """What besides its own settings a domain is told when it prepares data."""
@@ -125,6 +161,9 @@ class Domain(ABC):
     #: Whether networks may compute in bf16 (8 bits of precision): enough for pictures, too
     #: little where a value's digits matter.
     tolerates_bf16: ClassVar[bool] = False
+    #: Names of the feature spaces in which items can be measured, see `measures/features.py`;
+    #: the first is the default. `values` are the stored numbers as they are.
+    feature_spaces: ClassVar[tuple[str, ...]] = ("values",)
 
     @abstractmethod
     def recognises(self, source: Any) -> bool:
@@ -138,6 +177,13 @@ class Domain(ABC):
             DataError: nothing in it can be used.
             UsageError: the settings do not fit the source.
         """
+
+    def pinned(self, spec: Any) -> dict[str, str]:
+        """Data settings under which `prepare` gives this spec again, whatever the budget.
+
+        By default there are none: only a domain that looks at the budget needs any.
+        """
+        return {}
 
     @abstractmethod
     def read(self, source: Any, spec: Any) -> tuple[np.ndarray, list[Reject]]:
@@ -187,3 +233,25 @@ class Domain(ABC):
 
         `columns` is how many stand in a row; None for what looks best.
         """
+
+    def own_measures(
+        self,
+        generated: np.ndarray,
+        reference: Chosen,
+        train: Chosen | None,
+        spec: Any,
+    ) -> dict[str, Measure]:
+        """Figures by name that only this kind of data has, beside those in a feature space.
+
+        For instance how well a model trained on generated rows predicts real ones. By default
+        there are none.
+
+        Args:
+            generated: stored items (n, *spec.shape), drawn with labels as in the data.
+            reference: as many held-out real items.
+            train: training items, for floors (the same figure with real items in the place of
+                the generated ones) and for what must be learned from real data: more or fewer
+                of them; None where they are not at hand.
+            spec: what `prepare` found.
+        """
+        return {}

@@ -50,6 +50,24 @@ def grid(items: np.ndarray, columns: int | None = None) -> np.ndarray:
     return page
 
 
+def in_pairs(above: np.ndarray, below: np.ndarray, columns: int) -> np.ndarray:
+    """Items in the order of a grid in which each of `below` stands under its own of `above`.
+
+    The last two rows are filled up with zeros.
+
+    Args:
+        above: stored items (n, ...) of any kind.
+        below: as many of them.
+        columns: of the grid.
+    """
+    rows: list[np.ndarray] = []
+    for start in range(0, len(above), columns):
+        for items in (above, below):
+            row = items[start : start + columns]
+            rows += [row, np.zeros((columns - len(row), *row.shape[1:]), row.dtype)]
+    return np.concatenate(rows)
+
+
 def _shown(item: np.ndarray) -> np.ndarray:
     """An item (h, w, c) as RGB (h, w, 3) or grey (h, w, 1), alpha laid on a checkerboard."""
     height, width, channels = item.shape

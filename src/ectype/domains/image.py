@@ -52,16 +52,18 @@ class ImageSettings:
     alpha: Literal["auto", "keep", "drop"] = setting(
         "auto", "transparency: auto (learned where used), keep or drop"
     )
-    validation: float = setting(0.05, "share of the pictures that choices in training look at")
-    test: float = setting(0.1, "share of the pictures that only evaluation looks at")
+    validation: float = setting(
+        0.05, "share of the pictures that choices in training look at", least=0
+    )
+    test: float = setting(0.1, "share of the pictures that only evaluation looks at", least=0)
     group: str | None = setting(
         None, "regular expression on the path without suffix; equal matches stay in one part"
     )
     cache: str | None = setting(
         None, "folder for decoded pictures; ECTYPE_CACHE or ~/.cache/ectype"
     )
-    max_pixels: int = setting(100_000_000, "pictures of more pixels are left out")
-    workers: int | None = setting(None, "threads that decode; as many as there are cores")
+    max_pixels: int = setting(100_000_000, "pictures of more pixels are left out", least=1)
+    workers: int | None = setting(None, "threads that decode; as many as there are cores", least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ class ImageDomain(Domain):
     Settings: ClassVar[type] = ImageSettings
     Spec: ClassVar[type[Spec]] = ImageSpec
     tolerates_bf16: ClassVar[bool] = True
+    feature_spaces: ClassVar[tuple[str, ...]] = ("efficientnet-lite0@128", "inception", "pixels")
 
     def recognises(self, source: Any) -> bool:
         """Paths with pictures, and arrays or tensors of their shape, alone or with labels."""
@@ -119,7 +122,7 @@ class ImageDomain(Domain):
             StorageError: the disk is full, or the cache cannot be written.
         """
         shares = (settings.validation, settings.test)
-        if min(shares) < 0 or sum(shares) >= 1:
+        if sum(shares) >= 1:
             message = "data.validation and data.test must be shares that leave some for training"
             raise UsageError(message, hint="for instance 0.05 and 0.1")
         pictures = _open(source, options.labels)
@@ -189,6 +192,10 @@ class ImageDomain(Domain):
             notes=[note for note in notes if note],
             summary=summary(spec, scan, stored, labels, parts, len(rejects)),
         )
+
+    def pinned(self, spec: ImageSpec) -> dict[str, str]:
+        """The size, which is otherwise chosen for the budget."""
+        return {"size": f"{spec.width}x{spec.height}"}
 
     def read(self, source: Any, spec: ImageSpec) -> tuple[np.ndarray, list[Reject]]:
         """Pictures of a source as stored items (n, h, w, c) of a spec, duplicates included.

@@ -30,33 +30,36 @@ _STAGES = (  # repeats, kernel, stride of the first block, expansion, channels o
 )
 
 
-class SameConv2d(nn.Conv2d):
-    """Square convolution with TensorFlow's `SAME` padding: ceil(side / stride) positions out.
+class Pointwise(nn.Conv2d):
+    """1x1 convolution as a matrix product over the channels: a third faster on CPUs.
 
-    At stride 2 and an even side the padding is one larger at the bottom and right than at the top
-    and left. The weights were trained so; symmetric padding shifts every sampling grid by a pixel.
+    Args:
+        inputs: channels in.
+        outputs: channels out.
     """
 
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1)
+
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve.
+        """Map (n, inputs, height, width) to (n, outputs, height, width), both channels last."""
+        product = F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        return product.permute(0, 3, 1, 2)
 
-        Args:
-            input: (n, channels, height, width).
 
-        Returns:
-            (n, channels out, ceil(height / stride), ceil(width / stride)).
-        """
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        rows, columns = (
-            max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in input.shape[-2:]
-        )
-        if rows % 2 == 0 and columns % 2 == 0:  # symmetric: the convolution pads for free
-            padding = (rows // 2, columns // 2)
-        else:
-            left, top = columns // 2, rows // 2
-            input = F.pad(input, (left, columns - left, top, rows - top))
-            padding = 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, 1, self.groups)
+def turned_conv(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    """Convolution with TensorFlow's `SAME` padding, of images that are turned upside down.
+
+    The weights were trained with `SAME` padding: ceil(side / stride) positions out, and at stride 2
+    and an even side one more row of zeros at the bottom and right than at the top and left. torch
+    pads alike on both sides, which would shift every sampling grid by a pixel. With images and
+    kernels turned by 180 degrees the larger margin lies at the top and left, and the last row of
+    torch's smaller one is never reached: equal padding by half the kernel is exact, and no picture
+    need be copied to be padded.
+    """
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups)
 
 
 class InvertedResidual(nn.Module):
@@ -73,9 +76,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = inputs * expansion
-        self.expand = SameConv2d(inputs, inner, 1) if expansion > 1 else None
-        self.depthwise = SameConv2d(inner, inner, kernel, stride, groups=inner)
-        self.project = SameConv2d(inner, outputs, 1)
+        self.expand = Pointwise(inputs, inner) if expansion > 1 else None
+        self.depthwise = turned_conv(inner, inner, kernel, stride, groups=inner)
+        self.project = Pointwise(inner, outputs)
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,13 +91,13 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(nn.Module):
     """Image classifier whose pooled last layer serves as features.
 
-    Batch normalisation is folded into the convolutions (see `load_efficientnet_lite0`), so the
-    network is for inference only.
+    Kernels are turned by 180 degrees (see `turned_conv`) and batch normalisation is folded into the
+    convolutions (see `load_efficientnet_lite0`), so the network is for inference only.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = SameConv2d(3, _STEM, 3, stride=2)
+        self.stem = turned_conv(3, _STEM, 3, stride=2)
         blocks: list[InvertedResidual] = []
         channels = _STEM
         for repeats, kernel, stride, expansion, outputs in _STAGES:
@@ -103,7 +106,7 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(InvertedResidual(channels, outputs, kernel, step, expansion))
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.head = SameConv2d(channels, FEATURES, 1)
+        self.head = Pointwise(channels, FEATURES)
         self.classifier = nn.Linear(FEATURES, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,7 +127,7 @@ class EfficientNetLite0(nn.Module):
                 f"EfficientNet-Lite0 takes (n, 3, height, width) with sides of at least "
                 f"{SMALLEST_SIDE}, not {tuple(x.shape)}"
             )
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.flip(2, 3).contiguous(memory_format=torch.channels_last)
         x = F.relu6(self.stem(x), inplace=True)
         x = F.relu6(self.head(self.blocks(x)), inplace=True)
         return x.mean((2, 3))
@@ -174,7 +177,7 @@ def _weight_file() -> Path:
 
 
 def _folded(raw: dict[str, Tensor], blocks: int) -> dict[str, Tensor]:
-    """Fold each batch normalisation of the weight file into the convolution before it.
+    """Turn the kernels of the weight file, and fold each batch normalisation into them.
 
     With s = gamma / sqrt(variance + epsilon): weight' = s weight, bias' = beta - s mean, taken in
     float64 so that folding costs no precision.
@@ -197,7 +200,7 @@ def _folded(raw: dict[str, Tensor], blocks: int) -> dict[str, Tensor]:
             for name in ("weight", "bias", "running_mean", "running_var")
         )
         scale = gamma / torch.sqrt(variance + _NORM_EPSILON)
-        weight = raw[f"{conv}.weight"].double() * scale[:, None, None, None]
+        weight = raw[f"{conv}.weight"].flip(2, 3).double() * scale[:, None, None, None]
         state[f"{ours}.weight"] = weight.float().contiguous(memory_format=torch.channels_last)
         state[f"{ours}.bias"] = (beta - scale * mean).float()
     return state

@@ -22,7 +22,7 @@ from ectype.measures.efficientnet import FEATURES, EfficientNetLite0, load_effic
 
 Features: TypeAlias = NDArray[np.float32]
 
-_BATCH = 32
+_BATCH = 16  # more do not fit into a core's cache, and take longer an image
 _MID_GREY = 128.0
 
 
@@ -40,7 +40,7 @@ class FeatureSpace:
 
     Attributes:
         name: states all that changes figures: the network and the side it sees, for example.
-        dim: length of a feature vector; None where it follows from the items (pixels).
+        dim: length of a feature vector; None where it follows from the items (pixels, values).
         extract: the map.
     """
 
@@ -95,8 +95,7 @@ def efficientnet_lite0_128(images: NDArray[Any], /, *, device: str = "cpu") -> F
     network = _network(device)
     batches: list[Tensor] = []
     with torch.inference_mode():
-        for batch in _batches(images):
-            x = _rgb(batch.to(device, torch.float32))
+        for x in rgb_batches(images, device):
             x = F.interpolate(x, (128, 128), mode="bilinear", antialias=True)
             x = ((x - 127) / 128).expand(-1, 3, -1, -1)
             batches.append(network(x).cpu())
@@ -122,6 +121,25 @@ def pixels(images: NDArray[Any], /, *, device: str = "cpu") -> Features:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
+def values(items: NDArray[Any], /, *, device: str = "cpu") -> Features:
+    """The numbers of an item as they are stored, flattened.
+
+    Args:
+        items: (n, ...) of any number type.
+        device: unused; every space takes it.
+
+    Returns:
+        (n, numbers in an item) float32.
+
+    Raises:
+        TypeError: if the items are not numbers.
+    """
+    del device
+    if items.dtype.kind not in "biuf":
+        raise TypeError(f"the space “values” takes numbers, not {items.dtype}")
+    return items.reshape(len(items), -1).astype(np.float32)
+
+
 @functools.cache
 def _network(device: str) -> EfficientNetLite0:
     return load_efficientnet_lite0(device)
@@ -140,12 +158,18 @@ def _check(images: NDArray[Any]) -> None:
         )
 
 
-def _batches(images: NDArray[Any]) -> Iterator[Tensor]:
-    """Yield (at most 32, c, height, width) uint8 tensors."""
+def rgb_batches(images: NDArray[Any], device: str) -> Iterator[Tensor]:
+    """Yield images without alpha, (at most 16, 1 or 3, height, width) float32 in 0..255.
+
+    Raises:
+        TypeError: if the images are not uint8.
+        ValueError: if they are not (n, height, width, c) with c in 1..4.
+    """
     _check(images)
     for start in range(0, len(images), _BATCH):
         # A copy, because torch warns about arrays that it may not write to (memory maps).
-        yield torch.from_numpy(images[start : start + _BATCH].copy()).permute(0, 3, 1, 2)
+        batch = torch.from_numpy(images[start : start + _BATCH].copy()).permute(0, 3, 1, 2)
+        yield _rgb(batch.to(device, torch.float32))
 
 
 def _rgb(x: Tensor) -> Tensor:
@@ -164,3 +188,4 @@ def _rgb(x: Tensor) -> Tensor:
 
 register(FeatureSpace(name="efficientnet-lite0@128", dim=FEATURES, extract=efficientnet_lite0_128))
 register(FeatureSpace(name="pixels", dim=None, extract=pixels))
+register(FeatureSpace(name="values", dim=None, extract=values))

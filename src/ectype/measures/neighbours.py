@@ -1,24 +1,16 @@
-"""Measures from nearest neighbours: precision, recall, density, coverage, and memorising.
+"""Measures from nearest neighbours: precision, recall, density and coverage.
 
-Distances are computed in float64 by blocks of rows, so that memory stays bounded and the figures
-do not depend on the block size.
+See also: `ectype.measures.copying`, for samples that lie too near to single training items.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_BLOCK_ENTRIES = 2**23  # of a block of the distance matrix: 64 MiB in float64
-
-# Features come in float32, so distances nearer than this (relative) are the same distance. With
-# it, an item that lies exactly on a ball (every copy of a real item does) is inside, always.
-_SAME = 1e-9
-_ZERO = 1e-12  # squared distance, as a share of the squared norms, that is only rounding
+from ectype.measures.distances import Points, blocks, exact, nearest_rows, points, slack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +55,23 @@ def neighbourhoods(
         real: features (n, d).
         generated: features (m, d).
         k: which neighbour is a ball's radius.
-        block: rows a block, to bound memory; None takes about 64 MiB a block.
+        block: rows a block, to bound memory; None takes about 32 MiB a block.
 
     Raises:
         ValueError: if either set has k items or fewer, or the features do not match.
     """
-    x, y = _centred(real, generated)
-    real_radius = _squared_radius(x, k, block) * (1 + _SAME)
-    generated_radius = _squared_radius(y, k, block) * (1 + _SAME)
+    x, y = points(real, generated)
+    real_radius = nearest_rows(x, x, k, others=True, block=block)[1][:, -1:]
+    generated_radius = nearest_rows(y, y, k, others=True, block=block)[1][:, -1:].T
+    bound = slack(x, y)
 
     balls = torch.zeros(len(y), dtype=torch.int64)  # real balls around each generated item
     covered = recalled = 0
-    for rows, squared in _squared_distances(x, y, block):
-        inside = squared <= real_radius[rows, None]
+    for rows, squared in blocks(x, y, block):
+        inside = _inside(squared, real_radius[rows], bound[rows], x, rows, y)
         balls += inside.sum(0)
         covered += int(inside.any(1).sum())
-        recalled += int((squared <= generated_radius).any(1).sum())
+        recalled += int(_inside(squared, generated_radius, bound[rows], x, rows, y).any(1).sum())
     return Neighbourhoods(
         precision=float((balls > 0).double().mean()),
         recall=recalled / len(x),
@@ -87,83 +80,21 @@ def neighbourhoods(
     )
 
 
-def nearer_to_train(
-    samples: NDArray[Any],
-    train: NDArray[Any],
-    held_out: NDArray[Any],
-    *,
-    block: int | None = None,
-) -> float:
-    """Share of samples nearer to their nearest training item than to their nearest held-out item.
-
-    A model that has learned the distribution cannot tell the two sets apart and gives 0.5; one
-    that has learned its training items by heart gives 1. A tie counts half. The two sets have one
-    size because the larger would be nearer by chance.
-
-    "Holdout-Based Fidelity and Privacy Assessment of Mixed-Type Synthetic Data"
-    (https://arxiv.org/abs/2104.00635): the share of samples whose closest record is a training one.
+def _inside(
+    squared: Tensor, radius: Tensor, bound: Tensor, x: Points, rows: slice, y: Points
+) -> Tensor:
+    """Say which pairs of a block lie within the radius, (b, m); exactly, whatever the rounding.
 
     Args:
-        samples: features (m, d).
-        train: features (n, d) of items that the model was trained on.
-        held_out: features (n, d) of items of the same origin that it never saw.
-        block: rows a block, to bound memory; None takes about 64 MiB a block.
-
-    Raises:
-        ValueError: if the two sets differ in size, or the features do not match.
+        squared: (b, m), see `blocks`.
+        radius: squared, (b, 1) or (1, m), float64.
+        bound: (b, 1), see `slack`.
+        x: set whose rows the block's rows are.
+        rows: of x, b of them.
+        y: set of the columns.
     """
-    if len(train) != len(held_out):
-        raise ValueError(
-            f"{len(train)} training items and {len(held_out)} held-out items: the larger set would "
-            "be nearer by chance; draw an equal number of each"
-        )
-    x, seen, unseen = _centred(samples, train, held_out)
-    to_train, to_held_out = (_nearest(x, items, block) for items in (seen, unseen))
-    tie = (to_train - to_held_out).abs() <= _SAME * torch.maximum(to_train, to_held_out)
-    nearer = (to_train < to_held_out) & ~tie
-    return float(nearer.double().mean() + tie.double().mean() / 2)
-
-
-def _nearest(x: Tensor, items: Tensor, block: int | None) -> Tensor:
-    """Squared distance of each row of x to the nearest item: (n,)."""
-    return torch.cat([squared.amin(1) for _, squared in _squared_distances(x, items, block)])
-
-
-def _squared_radius(x: Tensor, k: int, block: int | None) -> Tensor:
-    """Squared distance of each row of x to its k-th nearest other row: (n,)."""
-    if not 1 <= k < len(x):
-        raise ValueError(f"the {k}th neighbour needs k >= 1 and more than k items, not {len(x)}")
-    radii: list[Tensor] = []
-    for rows, squared in _squared_distances(x, x, block):
-        squared[torch.arange(len(squared)), torch.arange(len(x))[rows]] = torch.inf
-        radii.append(squared.topk(k, largest=False).values[:, -1])
-    return torch.cat(radii)
-
-
-def _squared_distances(x: Tensor, y: Tensor, block: int | None) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (rows of x, their squared distances to all of y), block by block of rows."""
-    size = block or max(1, _BLOCK_ENTRIES // len(y))
-    x_norms, y_norms = (torch.linalg.vector_norm(z, dim=1).square() for z in (x, y))
-    for start in range(0, len(x), size):
-        rows = slice(start, min(start + size, len(x)))
-        norms = x_norms[rows, None] + y_norms
-        squared = torch.addmm(norms, x[rows], y.T, alpha=-2)
-        # |x|^2 + |y|^2 - 2xy leaves rounding noise, of either sign, where x = y.
-        squared.masked_fill_(squared < norms.mul_(_ZERO), 0)
-        yield rows, squared
-
-
-def _centred(*sets: NDArray[Any]) -> list[Tensor]:
-    """Bring sets to float64 about the mean of the first: small norms keep distances exact.
-
-    Raises:
-        ValueError: if a set is not (n, d) of finite features with one d.
-    """
-    shapes = [x.shape for x in sets]
-    if any(len(shape) != 2 or 0 in shape or shape[1] != shapes[0][1] for shape in shapes):
-        raise ValueError(f"neighbours are sought among features (n, d) of one d, not {shapes}")
-    tensors = [torch.from_numpy(np.array(x, dtype=np.float64)) for x in sets]
-    if not all(bool(x.sum().isfinite()) for x in tensors):
-        raise ValueError("features hold NaN or infinity, which have no neighbours")
-    mean = tensors[0].mean(0)
-    return [x.sub_(mean) for x in tensors]
+    excess = squared - radius.float()
+    i, j = torch.nonzero(excess.abs() <= bound, as_tuple=True)
+    inside = excess <= 0
+    inside[i, j] = exact(x, i + rows.start, y, j) <= radius.expand(squared.shape)[i, j]
+    return inside

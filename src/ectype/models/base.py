@@ -122,8 +122,16 @@ class Model(nn.Module, ABC):
         """
         return slerp(start, end, share)
 
-    def settle(self) -> None:
-        """Called after averaged weights are put in place: bring along what depends on them."""
+    def settled(self) -> Mapping[str, nn.Module]:
+        """What `settle` makes and sampling needs beside the averaged networks, by name."""
+        return {}
+
+    def settle(self, items: Iterable[Batch]) -> None:
+        """Called after averaged weights are put in place: bring along what depends on them.
+
+        `items` are the training items, or many of them, read only if they are iterated.
+        """
+        del items
 
     def ready(self, progress: float) -> bool:
         """Whether `sample` gives anything yet; before, a preview shows `early_view`."""

@@ -12,6 +12,7 @@ from ectype.errors import UsageError
 from ectype.models.base import Model
 from ectype.models.gan import Gan
 from ectype.models.likelihoods import Likelihood
+from ectype.models.local_prior import LocalPrior
 from ectype.models.mixture import MOST_PARTS
 from ectype.models.prior import FlowPrior
 from ectype.models.vae import Vae
@@ -56,12 +57,14 @@ def build(
         raise UsageError(
             f"with a KL weight of {config.vae.beta} latents are not normal: samples would be noise",
             where="vae.prior=normal",
-            hint="set vae.beta=1, or vae.prior=flow, which learns where the latents are",
+            hint="set vae.beta=1, or vae.prior=local, which follows where the latents are",
         )
     if config.vae.prior == "flow":
         width = 8 * (config.training.capacity or 1)
         velocity = Velocity(latent, MOST_PARTS, classes, width)
         prior = FlowPrior(velocity, latent, classes, config.vae.flow_steps)
+    elif config.vae.prior == "local":
+        prior = LocalPrior(latent, classes)
     return Vae(
         network("encoder", latent=latent),
         network("decoder", latent=latent, likelihood=likelihood),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ectype.config import GanSettings
 from ectype.models import penalties
-from ectype.models.base import Model, Player, Turn
+from ectype.models.base import Batch, Model, Player, Turn
 from ectype.models.games import GAMES
 from ectype.models.schedules import cosine
 from ectype.nets.precision import full_precision
@@ -77,11 +77,12 @@ class Gan(Model):
         return {"generator": self.generator}
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def settle(self, items: Iterable[Batch]) -> None:
         """Measure the statistics of batch normalisation anew, always from the same noise.
 
         Averaged weights do not have the statistics of the weights that they average.
         """
+        del items
         norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm2d)]
         if not norms:
             return

@@ -17,6 +17,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, so
 
 #: Least variance of a band or a picture: half a step of 8 bits, squared.
 LEAST_VARIANCE = (0.5 / 127.5) ** 2
+#: Where limited data end, a mean may lie beyond the limit, up to this multiple of it.
+OVERSHOOT = 3.0
 
 
 class Likelihood(nn.Module, ABC):
@@ -41,6 +43,11 @@ class Likelihood(nn.Module, ABC):
     def mean(self, parameters: Tensor) -> Tensor:
         """The expected item, shaped like x."""
 
+    def allows(self, x: Tensor) -> bool:
+        """Whether items x are possible at all; by default they are."""
+        del x
+        return True
+
 
 class Gaussian(Likelihood):
     """N(x; μ, σ²) whose variances are shared by all items: the σ-VAE, for one or several bands.
@@ -60,7 +67,9 @@ class Gaussian(Likelihood):
     Args:
         levels: halvings of the Haar transform; 0 for one variance, and for data that are no maps.
         limit: data lie within ± this; μ is the decoder's output cut off there. Hard black and
-            hard white then need no exact output, only one beyond the limit.
+            hard white then need no exact output, only one beyond the limit. How far beyond costs
+            nothing, so outputs are bent towards ± three times the limit: without any hold they
+            run away, and in colour take training with them.
         groups: sizes of the groups of channels that have variances apart, () for one group. Where
             two groups of 1 and 2 lead, the first three channels are red, green and blue.
     """
@@ -106,8 +115,14 @@ class Gaussian(Likelihood):
 
     def mean(self, parameters: Tensor) -> Tensor:
         """μ."""
-        mean = parameters.float()
+        mean = self._bent(parameters)
         return mean if self.limit is None else mean.clamp(-self.limit, self.limit)
+
+    def _bent(self, parameters: Tensor) -> Tensor:
+        """The output, within three times the limit; nearly as it is within the limit."""
+        if self.limit is None:
+            return parameters.float()
+        return OVERSHOOT * self.limit * torch.tanh(parameters.float() / (OVERSHOOT * self.limit))
 
     def _bands(self, x: Tensor, parameters: Tensor) -> list[Tensor]:
         """The error x − μ, apart by what has a variance of its own."""
@@ -119,11 +134,12 @@ class Gaussian(Likelihood):
 
     def _error(self, x: Tensor, parameters: Tensor) -> Tensor:
         """x − μ. Beyond the limit the gradient still leads back, except where x is at the limit."""
-        error = x - parameters.float()
+        bent = self._bent(parameters)
+        error = x - bent
         if self.limit is None:
             return error
         there = ((x <= -self.limit) & (error > 0)) | ((x >= self.limit) & (error < 0))
-        exact = x - self.mean(parameters)
+        exact = x - bent.clamp(-self.limit, self.limit)
         straight_through = error + (exact - error).detach()
         return torch.where(there, 0.0, straight_through)
 
@@ -168,6 +184,10 @@ class Bernoulli(Likelihood):
         target = (x + 1) / 2
         entropy = binary_cross_entropy_with_logits(parameters.float(), target, reduction="none")
         return -entropy.flatten(1).sum(1)
+
+    def allows(self, x: Tensor) -> bool:
+        """Whether there is nothing but −1 and 1."""
+        return bool((x.abs() == 1).all())
 
     def mean(self, parameters: Tensor) -> Tensor:
         """2p − 1."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ectype.config import VaeSettings
 from ectype.models.base import Batch, Model, Player, Turn, slerp
 from ectype.models.likelihoods import Likelihood
+from ectype.models.local_prior import LocalPrior
 from ectype.models.prior import FlowPrior
 from ectype.models.schedules import cosine, warm_up, within
 from ectype.models.variational import (
@@ -28,15 +29,16 @@ Log = Mapping[str, Tensor]
 class Vae(Model):
     """A variational autoencoder. Kingma and Welling (arXiv 1312.6114).
 
-    Two ways to draw latents: the standard `normal` prior of the classical VAE, or a `flow` prior
-    that learns where the encoder puts the data. With the flow, the autoencoder plays for the
-    first share of training and the prior after it, on the latents of the finished encoder.
+    Three ways to draw latents: the standard `normal` prior of the classical VAE, or one that
+    follows where the encoder puts the data: `local` to their latents, or a learned `flow`. The
+    local prior has nothing to train. With the flow, the autoencoder plays for the first share of
+    training and the prior after it, on the latents of the finished encoder.
 
     Args:
         encoder: (items, label) → mean and log-variance, each (n, *encoder.latent).
         decoder: (latents, label) → the likelihood's parameters.
         likelihood: the distribution of items given the decoder's output.
-        prior: the learned prior, or None for the standard normal.
+        prior: what follows the data, or None for the standard normal.
         settings: weights and rates.
         classes: number of labels, 0 for none.
     """
@@ -48,7 +50,7 @@ class Vae(Model):
         encoder: nn.Module,
         decoder: nn.Module,
         likelihood: Likelihood,
-        prior: FlowPrior | None,
+        prior: FlowPrior | LocalPrior | None,
         settings: VaeSettings,
         *,
         classes: int,
@@ -64,7 +66,8 @@ class Vae(Model):
     @property
     def players(self) -> Sequence[Player]:
         """The autoencoder, and after it the prior where one is learned."""
-        share = self.settings.autoencoder_share if self.prior is not None else 1.0
+        flow = self.prior if isinstance(self.prior, FlowPrior) else None
+        share = self.settings.autoencoder_share if flow is not None else 1.0
         autoencoder = Player(
             name="autoencoder",
             module=nn.ModuleList([self.encoder, self.decoder]),
@@ -75,11 +78,11 @@ class Vae(Model):
             max_gradient_norm=1.0,
             plays=lambda progress, step: progress < share,
         )
-        if self.prior is None:
+        if flow is None:
             return (autoencoder,)
         prior = Player(
             name="prior",
-            module=self.prior,
+            module=flow,
             loss=self.prior_loss,
             learning_rate=phase_rate(self.settings.prior_learning_rate, share, 1.0),
             betas=(0.9, 0.99),
@@ -89,13 +92,22 @@ class Vae(Model):
         return (autoencoder, prior)
 
     def averaged(self) -> Mapping[str, nn.Module]:
-        """Everything: encoding is part of using a VAE."""
+        """All that is trained: encoding is part of using a VAE."""
         modules = {"encoder": self.encoder, "decoder": self.decoder, "likelihood": self.likelihood}
-        return modules if self.prior is None else {**modules, "prior": self.prior}
+        return {**modules, "prior": self.prior} if isinstance(self.prior, FlowPrior) else modules
+
+    def settled(self) -> Mapping[str, nn.Module]:
+        """The local prior."""
+        return {"prior": self.prior} if isinstance(self.prior, LocalPrior) else {}
 
     def ready(self, progress: float) -> bool:
-        """With a learned prior, once the prior has begun to learn."""
-        return self.prior is None or progress > self.settings.autoencoder_share
+        """With a flow, once the prior has begun to learn."""
+        return not isinstance(self.prior, FlowPrior) or progress > self.settings.autoencoder_share
+
+    def settle(self, items: Iterable[Batch]) -> None:
+        """The local prior takes in the latents of the averaged encoder."""
+        if isinstance(self.prior, LocalPrior):
+            self.prior.fit(*latents(self.encoder, items))
 
     def draw(
         self, n: int, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0
@@ -107,7 +119,7 @@ class Vae(Model):
         return (temperature * noise).to(self.label_share.device)
 
     def path(self, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-        """A straight line under a learned prior, whose latents lie on no sphere."""
+        """A straight line under a prior that follows the data, whose latents lie on no sphere."""
         if self.prior is None:
             return slerp(start, end, share)
         return torch.lerp(start, end, share.view(-1, *(1,) * start.ndim))
@@ -141,13 +153,13 @@ class Vae(Model):
         To the means, not to draws around them: what is sampled is decoded as it stands, and the
         noise of the posterior would show in it.
         """
-        assert self.prior is not None
+        assert isinstance(self.prior, FlowPrior)
         z, label = latents(self.encoder, batches)
         self.prior.fit(z, label, generator)
 
     def prior_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """Flow matching on posterior means of the frozen encoder."""
-        assert self.prior is not None
+        assert isinstance(self.prior, FlowPrior)
         z, label = latents(self.encoder, [turn.batch])
         loss = self.prior.loss(z, label, turn.generator)
         return loss, {"loss": loss}

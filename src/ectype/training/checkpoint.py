@@ -22,7 +22,10 @@ from ectype.files import flush_folder, storage_error, write_whole
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All training state: tensors by name, and plain values (`seconds`, `progress` among them)."""
+    """All training state: tensors by name, and plain values.
+
+    Among the values are `seconds`, `progress` and `kept`, the step of the weights that are kept.
+    """
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -70,8 +73,8 @@ class Checkpoints:
             flush_folder(self.folder)
             # later entries are of a future that was given up: they were damaged
             entries = [entry for entry in self.entries() if entry["step"] < step]
-            spent = {key: checkpoint.values[key] for key in ("seconds", "progress")}
-            entries.append({"name": name, "step": step, **spent, "files": files})
+            facts = {key: checkpoint.values[key] for key in ("seconds", "progress", "kept")}
+            entries.append({"name": name, "step": step, **facts, "files": files})
             kept = entries[-self.keep :]
             write_whole(self.manifest, json.dumps(kept, indent=1))
         except OSError as error:

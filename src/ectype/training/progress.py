@@ -24,7 +24,8 @@ class Tick:
     """The state of training at one moment; also a line of `log.jsonl`.
 
     `seconds` is training time over all sessions of the run, `rate` is in items a second,
-    `eta` in seconds, `losses` are means since the previous tick, keyed `player/name`.
+    `eta` in seconds, `losses` are means since the previous tick, keyed `player/name`, `measures`
+    are of the averaged weights at this very step, where any were made.
     """
 
     step: int
@@ -34,6 +35,7 @@ class Tick:
     rate: float
     eta: float
     losses: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 class Reporter(Protocol):
@@ -147,6 +149,7 @@ class LiveReporter:
         if self._live is not None:
             self._live.stop()
             self._live = None
+            self._traces = {}  # another training may follow
 
     def _picture(self, tick: Tick) -> str:
         width, height = self._console.size

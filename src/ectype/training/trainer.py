@@ -20,9 +20,11 @@ from ectype.models.base import Model, Player, Turn
 from ectype.nets.memory import place
 from ectype.training.batches import Batches
 from ectype.training.checkpoint import Checkpoint, Checkpoints
+from ectype.training.clock import Clock
 from ectype.training.ema import ExponentialAverage
 from ectype.training.precision import Precision
 from ectype.training.progress import Reporter, Tick
+from ectype.training.selection import Selection
 from ectype.training.signals import StopSignals
 
 #: Progress at which previews are drawn; another one comes within the first minute.
@@ -31,38 +33,8 @@ FIRST_PREVIEW_SECONDS = 30.0
 TICK_SECONDS = 1.0
 #: The most training items that a player is shown when it prepares for its first turn.
 PREPARE_ITEMS = 40_000
-
-
-class Clock:
-    """Counts a budget of time or of steps as progress, over all sessions of a run.
-
-    It stands still until it is started: set-up is not training.
-
-    Args:
-        budget: what counts as done.
-        seconds: training time spent before this session.
-    """
-
-    def __init__(self, budget: Budget, seconds: float = 0.0):
-        self.budget = budget
-        self._before = seconds
-        self._start: float | None = None
-
-    def start(self) -> None:
-        """Count from now on."""
-        self._start = time.perf_counter()
-
-    def seconds(self) -> float:
-        """Training time so far."""
-        if self._start is None:
-            return self._before
-        return self._before + time.perf_counter() - self._start
-
-    def progress(self, step: int) -> float:
-        """How far training is before a step, 0 to 1."""
-        if self.budget.steps is not None:
-            return min(1.0, step / self.budget.steps)
-        return min(1.0, self.seconds() / (self.budget.seconds or 1.0))
+#: And the most that a model settles with while training goes on, for previews and the like.
+EARLY_ITEMS = 2_000
 
 
 class Trainer:
@@ -84,6 +56,7 @@ class Trainer:
         preview: called with the step (and averaged weights in place) to draw a preview.
         export: called (with averaged weights in place) after each checkpoint, to write the
             weights that others read.
+        selection: decides which averaged weights are the best; None to keep the last ones.
     """
 
     def __init__(
@@ -99,6 +72,7 @@ class Trainer:
         reporter: Reporter,
         preview: Callable[[int], None],
         export: Callable[[], None],
+        selection: Selection | None = None,
     ):
         self.model = place(model, precision.device).train()
         self.batches = batches
@@ -108,6 +82,7 @@ class Trainer:
         self.reporter = reporter
         self.preview = preview
         self.export = export
+        self.selection = selection
         self.players = tuple(model.players)
         self.optimisers = {player.name: optimiser(player) for player in self.players}
         self.ema = ExponentialAverage(model.averaged(), settings.ema)
@@ -115,9 +90,10 @@ class Trainer:
         self.checkpoints = Checkpoints(folder / "checkpoints", settings.keep)
         self.clock = Clock(budget)
         self.step = 0
-        self._saved_step = -1
+        self._saved_step = self._settled_step = -1
         self._prepared: set[str] = set()
         self._sums: dict[str, tuple[Tensor, int]] = {}
+        self._measures: dict[str, float] = {}
 
     # --- the game -------------------------------------------------------------------------
 
@@ -133,9 +109,14 @@ class Trainer:
         self._log_start()
         due_save = time.perf_counter() + self.settings.checkpoint_seconds
         with StopSignals() as stop:
-            while (progress := self.clock.progress(self.step)) < 1 and not stop.received:
+            progress = self.clock.progress(self.step)
+            while progress < 1 and not stop.received:
                 self.round(progress)
-                if time.perf_counter() >= self._due_tick:
+                progress = self.clock.progress(self.step)
+                self._score_if_due(progress)
+                if progress >= 1:
+                    self.clock.end()
+                if self._measures or time.perf_counter() >= self._due_tick:
                     self.tick()
                 self._draw_due_preview()
                 if time.perf_counter() >= due_save:
@@ -145,7 +126,7 @@ class Trainer:
                 self.tick()
             self._draw_due_preview()
             self.save()
-        if stop.received and self.clock.progress(self.step) < 1:
+        if stop.received and progress < 1:
             raise InterruptedRun(
                 f"stopped at step {self.step:,} and saved",
                 signal_number=stop.received,
@@ -188,7 +169,8 @@ class Trainer:
     def tick(self) -> None:
         """Fetch the losses from the device, check them, log and show them."""
         losses = {name: (total / count).item() for name, (total, count) in self._sums.items()}
-        self._sums = {}
+        measures = self._measures
+        self._sums, self._measures = {}, {}
         seconds, progress = self.clock.seconds(), self.clock.progress(self.step)
         elapsed = max(seconds - self._session_start[0], 1e-9)
         rate = (self.step - self._session_start[1]) / elapsed
@@ -204,15 +186,15 @@ class Trainer:
             rate=round(rate * self.batches.size, 1),
             eta=round(max(eta, 0.0), 1),
             losses=losses,
+            measures=measures,
         )
-        bad = [name for name, value in losses.items() if not math.isfinite(value)]
-        line = asdict(tick) | {"losses": losses | dict.fromkeys(bad)}  # JSON knows no NaN
+        line = asdict(tick) | {"losses": plain(losses), "measures": plain(measures)}
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
         self.reporter.tick(tick)
         # a long run needs no line a second
         self._due_tick = time.perf_counter() + max(TICK_SECONDS, seconds / 500)
-        if bad:
+        if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
             raise self._diverged(f"{', '.join(bad)} became infinite or not a number")
 
     def _note(self, player: str, log: Any) -> None:
@@ -239,12 +221,25 @@ class Trainer:
         with self.evaluating():
             self.preview(self.step)
 
+    def _score_if_due(self, progress: float) -> None:
+        """Score the averaged weights where the selection wants it."""
+        selection = self.selection
+        if selection is None:
+            return
+        self.clock.reserve = selection.reserve
+        if self.model.ready(progress) and selection.due(self.step, progress, self.clock):
+            self._measures = selection.consider(self.step, self.clock, self.evaluating)
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """A context with the averaged weights in place and the model in evaluation mode."""
         with self.ema.applied(), self.precision.autocast():
             self.model.eval()
-            self.model.settle()
+            if self._settled_step != self.step:
+                early = self.clock.progress(self.step) < 1
+                items = self.batches.in_order(EARLY_ITEMS if early else PREPARE_ITEMS)
+                self.model.settle(items)
+                self._settled_step = self.step
             try:
                 yield
             finally:
@@ -274,7 +269,9 @@ class Trainer:
 
     def state(self) -> Checkpoint:
         """All training state."""
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        made_anew = tuple(f"{name}." for name in self.model.settled())
+        weights = self.model.state_dict().items()
+        tensors = {f"model.{k}": v for k, v in weights if not k.startswith(made_anew)}
         tensors |= {f"ema.{k}": v for k, v in self.ema.state().items()}
         for player in self.players:
             states = self.optimisers[player.name].state
@@ -290,7 +287,13 @@ class Trainer:
             "prepared": sorted(self._prepared),
             "seconds": self.clock.seconds(),
             "progress": self.clock.progress(self.step),
+            "kept": self.step,
         }
+        if self.selection is not None:
+            best, values["selection"] = self.selection.state()
+            tensors |= {f"best.{k}": v for k, v in best.items()}
+            if self.selection.kept is not None:
+                values["kept"] = self.selection.kept.step
         return Checkpoint(tensors, values)
 
     def resume(self) -> bool:
@@ -310,7 +313,7 @@ class Trainer:
     def load_state(self, checkpoint: Checkpoint) -> None:
         """Put every part of a state back where it came from."""
         tensors, values = checkpoint.tensors, checkpoint.values
-        self.model.load_state_dict(part(tensors, "model."))
+        self.model.load_state_dict({**self.model.state_dict(), **part(tensors, "model.")})
         self.ema.average.load_state_dict(part(tensors, "ema."))
         for player in self.players:
             saved = part(tensors, f"optimiser.{player.name}.")
@@ -328,10 +331,13 @@ class Trainer:
         self.generator.set_state(tensors["random.training"].cpu())
         torch.set_rng_state(tensors["random.torch"].cpu())
         self.step = self._saved_step = values["step"]
+        self._settled_step = -1
         self.batches.drawn = values["drawn"]
         self.ema.updates = values["ema_updates"]
         self._prepared = set(values["prepared"])
         self.clock = Clock(self.clock.budget, values["seconds"])
+        if self.selection is not None:
+            self.selection.load_state(part(tensors, "best."), values["selection"])
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
@@ -357,6 +363,11 @@ def optimiser(player: Player) -> torch.optim.Optimizer:
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The entries under a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def plain(figures: dict[str, float]) -> dict[str, float | None]:
+    """Figures as JSON can hold them: it knows neither infinity nor NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def cut_log(path: Path, step: int) -> None:

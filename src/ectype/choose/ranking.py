@@ -1,0 +1,135 @@
+"""The rule by which candidates are ranked: plain functions of figures.
+
+1. A candidate that copies its training data stands behind all that do not.
+2. Otherwise the lower `Score` is better: how many times worse than real data the samples are, half
+   for their closeness (Fréchet distance), half for their variety (coverage).
+3. Candidates that cannot be told apart from the best of them (each score lies in the other's
+   interval) are ordered by their cost: time to make a sample and size of the weights.
+
+Before the last training, scores are carried on to its length (`forecast`): families learn at
+different speeds, and what counts is who will be ahead at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ectype.measures.measure import Measure
+
+#: How much of a curve's slope goes on beyond its last point: learning curves flatten. A damped
+#: trend errs less than none and than a full one (Gardner and McKenzie 1985).
+DAMPING = 0.5
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean log ratio to real data, and half the width of its interval (about 95%).
+
+    0 is as good as real data, log 2 twice as far from it.
+    """
+
+    value: float
+    half: float
+
+    def meets(self, other: Score) -> bool:
+        """Whether the two intervals overlap."""
+        return abs(self.value - other.value) <= self.half + other.half
+
+    def equals(self, other: Score) -> bool:
+        """Whether neither can be told from the other: each value lies in the other's interval."""
+        return abs(self.value - other.value) <= min(self.half, other.half)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the rule looks at.
+
+    Attributes:
+        name: of the candidate.
+        family: gan or vae.
+        score: as it was measured, or carried on.
+        copies: whether it copies its training data.
+        cost: see `cost`.
+    """
+
+    name: str
+    family: str
+    score: Score
+    copies: bool
+    cost: float
+
+
+def score(measures: Mapping[str, Measure]) -> Score:
+    """½ [log(Fréchet / floor) + log(floor of coverage / coverage)].
+
+    Both errors are taken to push the same way, since they come from the same samples: the interval
+    is rather too wide than too narrow. Where there is no floor the figure stands for itself; it
+    would be the same for all candidates.
+    """
+    frechet, coverage = measures["frechet"], measures["coverage"]
+
+    def mean(distance: float, covered: float) -> float:
+        # a coverage of nothing is less than one item, and so has a logarithm
+        worse = _log_ratio(distance, frechet.floor, 1e-12)
+        better = _log_ratio(covered, coverage.floor, 0.5 / coverage.n)
+        return 0.5 * (worse - better)
+
+    nearest, farthest = frechet.interval or (frechet.value, frechet.value)
+    least, most = coverage.interval or (coverage.value, coverage.value)
+    half = 0.5 * (mean(farthest, least) - mean(nearest, most))
+    return Score(mean(frechet.value, coverage.value), half)
+
+
+def cost(items_per_second: float, weight_bytes: int) -> float:
+    """What using a model costs: the mean log of seconds an item and of bytes of weights."""
+    return 0.5 * (math.log(weight_bytes) - math.log(items_per_second))
+
+
+def forecast(curve: Sequence[tuple[float, Score]], seconds: float) -> Score:
+    """A score carried on along its curve to a longer training.
+
+    A line through the last two points over the logarithm of time, of whose slope `DAMPING` goes on;
+    its interval follows from those of the points. A curve of one point stays where it is.
+
+    Args:
+        curve: (seconds of training, score), in the order of time.
+        seconds: the training time to carry on to.
+    """
+    time, last = curve[-1]
+    if len(curve) == 1 or seconds <= time:
+        return last
+    earlier, first = curve[-2]
+    reach = DAMPING * math.log(seconds / time) / math.log(time / earlier)
+    value = last.value + reach * (last.value - first.value)
+    return Score(value, math.hypot((1 + reach) * last.half, reach * first.half))
+
+
+def rank(standings: Sequence[Standing]) -> list[Standing]:
+    """The candidates from best to worst, by the rule above."""
+    rest = sorted(standings, key=lambda s: (s.copies, s.score.value))
+    ranked: list[Standing] = []
+    while rest:
+        best = rest[0]
+        level = [s for s in rest if s.copies == best.copies and s.score.equals(best.score)]
+        ranked += sorted(level, key=lambda s: s.cost)
+        rest = [s for s in rest if s not in level]
+    return ranked
+
+
+def promote(ranked: Sequence[Standing], count: int) -> list[Standing]:
+    """Those who go on to the next rung: the best of each family first, then by rank.
+
+    A family that learns slowly and ends high would otherwise be gone before it shows: early on,
+    only relatives can be compared.
+    """
+    best = {standing.family: standing for standing in reversed(ranked)}
+    firsts = [standing for standing in ranked if standing in best.values()]
+    others = [standing for standing in ranked if standing not in firsts]
+    chosen = [*firsts, *others][:count]
+    return [standing for standing in ranked if standing in chosen]
+
+
+def _log_ratio(value: float, floor: float | None, least: float) -> float:
+    return math.log(max(value, least) / max(floor or 1.0, least))

@@ -1,0 +1,121 @@
+"""What a report shows beside its figures: samples, real items, neighbours, walks, copies.
+
+Every exhibit is a file that the domain's `preview` draws, so every kind of data has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ectype.domains.base import Chosen
+from ectype.domains.grids import in_pairs
+from ectype.measures.copying import near_copies, nearest
+from ectype.measures.suite import FeatureSets
+from ectype.report import Exhibit
+
+if TYPE_CHECKING:  # a run can be evaluated, so `run` knows the modules above this one
+    from ectype.run import Run
+
+#: Items on a sheet, pairs on a sheet of pairs, and how many stand in a row.
+SHEET, PAIRS, COLUMNS = 64, 16, 8
+#: Samples among which the nearest are sought where no sample is a near copy.
+LOOKED_AT = 2000
+#: Previews of the training that are shown, the first and the last among them.
+PREVIEWS = 5
+
+
+def exhibits(
+    run: Run,
+    sets: FeatureSets,
+    *,
+    generated: np.ndarray,
+    reference: Chosen,
+    train: Chosen | None,
+    copies: np.ndarray | None,
+) -> tuple[Exhibit, ...]:
+    """Draw all exhibits into `RUN/report`.
+
+    Args:
+        run: the run that is reported on.
+        sets: features of the items below, in their order.
+        generated: stored items.
+        reference: held-out items.
+        train: training items, if they are at hand.
+        copies: the first held-out items as they came out of a model with an encoder, if it has one.
+    """
+    sheets = _Sheets(run)
+    count = min(SHEET, len(generated), len(reference))
+    found = [
+        sheets.draw("samples", "Samples", "The first samples, not chosen.", generated[:count]),
+        sheets.draw("real", "Real", "As many held-out real items.", reference[:count]),
+    ]
+    if train is not None:
+        found += _neighbours(sheets, sets, generated, train)
+    walks = run.interpolate(rows=COLUMNS, steps=COLUMNS)
+    caption = "From one latent to another, a walk a row: smooth changes speak for a learned space."
+    found.append(sheets.draw("interpolation", "Walks", caption, walks.data))
+    if copies is not None:
+        pairs = in_pairs(reference[:PAIRS], copies[:PAIRS], COLUMNS)
+        caption = "Held-out items, and below each what the model makes of it."
+        found.append(sheets.draw("reconstruction", "Reconstructions", caption, pairs))
+    return (*found, *_previews(run))
+
+
+class _Sheets:
+    """Draws items into a run's folder `report`."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.folder = run.path / "report"
+        self.folder.mkdir(exist_ok=True)
+
+    def draw(self, key: str, title: str, caption: str, items: np.ndarray) -> Exhibit:
+        """One sheet of items."""
+        path = self.run.domain.preview(
+            items, self.run.spec, self.folder / key.replace("_", "-"), columns=COLUMNS
+        )
+        return Exhibit(key=key, title=title, caption=caption, files=(path,))
+
+
+def _neighbours(
+    sheets: _Sheets, sets: FeatureSets, generated: np.ndarray, train: Chosen
+) -> Iterator[Exhibit]:
+    """Samples above the training items that they are nearest to: the most suspicious, and any."""
+    seen = sets.train
+    assert seen is not None
+
+    def pairs(shown: np.ndarray) -> np.ndarray:
+        neighbours, _ = nearest(sets.generated[shown], seen)
+        return in_pairs(generated[shown], train[neighbours], COLUMNS)
+
+    # one held-out item will do: how often they are near copies is a measure, not an exhibit
+    found = near_copies(sets.generated, seen, sets.reference[:1]).items
+    if len(found):
+        title = "Near copies"
+        caption = f"{len(found):,} of {len(generated):,} samples are nearly a training item. "
+        caption += "The nearest, and below each the training item that it resembles."
+    else:
+        title = "Nearest pairs"
+        caption = "No sample is nearly a training item. The nearest, each above that item."
+        _, distances = nearest(sets.generated[:LOOKED_AT], seen)
+        found = np.argsort(distances, kind="stable")
+    yield sheets.draw("near_copies", title, caption, pairs(found[:PAIRS]))
+    caption = "The first samples, and below each the training item that is nearest to it."
+    first = np.arange(min(PAIRS, len(generated)))
+    yield sheets.draw("neighbours", "Nearest training items", caption, pairs(first))
+
+
+def _previews(run: Run) -> Iterator[Exhibit]:
+    """A few of the previews that training drew, spread over it."""
+    files = sorted(run.folder.samples.glob("step-*.*"))
+    if files:
+        spread = np.linspace(0, len(files) - 1, min(PREVIEWS, len(files))).round().astype(int)
+        yield Exhibit(
+            key="previews",
+            title="Over time",
+            caption="The same latents drawn again as training went on, the earliest first.",
+            files=tuple(files[i] for i in spread),
+        )

@@ -1,0 +1,193 @@
+"""All figures of one feature space, each with its floor and its interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectype.errors import DataError
+from ectype.measures.copying import near_copies, nearer_to_train
+from ectype.measures.diversity import effective_number
+from ectype.measures.features import Features
+from ectype.measures.frechet import frechet_distance
+from ectype.measures.intervals import choice, interval, standard_deviations
+from ectype.measures.kid import kernel_distance
+from ectype.measures.linear import logistic_regression, two_sample_auc
+from ectype.measures.measure import Better, Measure
+from ectype.measures.neighbours import neighbourhoods
+
+Labels = NDArray[np.integer[Any]]
+
+SMALLEST = 12
+"""Items on each side: half of them, as intervals take, must hold six for the fifth neighbour."""
+
+_LARGEST_FIT = 10_000  # labelled items that a classifier is fitted to, for the sake of time
+
+# What is better, and what the figure can be.
+_BETWEEN: Mapping[str, tuple[Better, float, float]] = {
+    "frechet": ("lower", 0, np.inf),
+    "kid": ("lower", -np.inf, np.inf),
+    "precision": ("higher", 0, 1),
+    "recall": ("higher", 0, 1),
+    "density": ("higher", 0, np.inf),
+    "coverage": ("higher", 0, 1),
+    "two_sample_auc": ("0.5", 0, 1),
+    "diversity": ("higher", 1, np.inf),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureSets:
+    """What `measure_features` compares, in one feature space.
+
+    Attributes:
+        space: its name.
+        generated: (n, d) float32.
+        reference: (m, d) float32, held-out real items.
+        train: (t, d) float32, all training items; None where they are not at hand.
+    """
+
+    space: str
+    generated: Features
+    reference: Features
+    train: Features | None
+
+
+def measure_features(sets: FeatureSets, *, seed: int = 0) -> dict[str, Measure]:
+    """Compute every figure that asks nothing but features.
+
+    Figures of a set against the held-out set depend on how many items there are, so all three sets
+    are cut to the size n of the smallest, at random, and the floor is the figure of n training
+    items in the samples' place. `nearer_to_train` and `near_copies` use every item of all sets:
+    the more samples, the surer they are, however few items were held out.
+
+    Args:
+        sets: the features.
+        seed: fixes the choice of items.
+
+    Returns:
+        frechet, kid, precision, recall, density, coverage, two_sample_auc, diversity,
+        nearer_to_train and near_copies. Without training items there are no floors, and the last
+        two are missing.
+
+    Raises:
+        DataError: a set has fewer than 12 items.
+        ValueError: the features do not match, or are not finite.
+    """
+    sides = [sets.generated, sets.reference, *([] if sets.train is None else [sets.train])]
+    n = min(map(len, sides))
+    if n < SMALLEST:
+        kinds = zip(sides, ("generated", "held-out", "training"), strict=False)
+        counts = ", ".join(f"{len(side):,} {kind}" for side, kind in kinds)
+        raise DataError(
+            f"{counts} items: figures of quality need {SMALLEST} of each",
+            hint="generate more, or give more data",
+        )
+    generator = np.random.default_rng(seed)
+    generated, reference, *train = (x[choice(len(x), n, generator)] for x in sides)
+    values = _between(generated, reference)
+    floors = _between(train[0], reference) if train else dict.fromkeys(values)
+    deviations = standard_deviations(
+        lambda i, j: _between(generated[i], reference[j]), n, n, seed=seed
+    )
+    measures = {
+        name: Measure(
+            value=values[name],
+            better=better,
+            n=n,
+            floor=floors[name],
+            interval=interval(values[name], deviations[name], low, high),
+            features=sets.space,
+        )
+        for name, (better, low, high) in _BETWEEN.items()
+    }
+    return measures if sets.train is None else {**measures, **_copying(sets, sets.train, seed)}
+
+
+def _between(generated: Features, reference: Features) -> dict[str, float]:
+    """Compute the figures of one set against another."""
+    near = neighbourhoods(reference, generated)
+    return {
+        "frechet": frechet_distance(generated, reference),
+        "kid": kernel_distance(generated, reference),
+        "precision": near.precision,
+        "recall": near.recall,
+        "density": near.density,
+        "coverage": near.coverage,
+        "two_sample_auc": two_sample_auc(generated, reference),
+        "diversity": effective_number(generated, reference.mean(0, dtype=np.float64)),
+    }
+
+
+def _copying(sets: FeatureSets, train: Features, seed: int) -> dict[str, Measure]:
+    nearer = nearer_to_train(sets.generated, train, sets.reference)
+    copies = near_copies(sets.generated, train, sets.reference)
+    return {
+        "nearer_to_train": Measure(
+            value=nearer.value,
+            better="0.5",
+            n=len(sets.generated),
+            floor=0.5,  # by symmetry: new real items know nothing of the split
+            interval=nearer.interval,
+            features=sets.space,
+        ),
+        "near_copies": _share(
+            copies.flags, "lower", floor=copies.floor, space=sets.space, seed=seed
+        ),
+    }
+
+
+def label_fidelity(
+    train: Features,
+    train_labels: Labels,
+    generated: Features,
+    generated_labels: Labels,
+    reference: Features,
+    reference_labels: Labels,
+    *,
+    space: str,
+) -> Measure:
+    """How often a classifier of real items gives a sample the label that was asked for.
+
+    A multinomial logistic regression, fitted to (at most 10,000) training items. The floor is how
+    often it is right about held-out real items: no better judge than that.
+
+    Args:
+        train: (t, d).
+        train_labels: (t,), each in 0..c - 1.
+        generated: (n, d).
+        generated_labels: (n,), what was asked for.
+        reference: (m, d), held-out real items.
+        reference_labels: (m,).
+        space: name of the feature space.
+
+    Raises:
+        ValueError: the features do not match, or are not finite.
+    """
+    chosen = choice(len(train), _LARGEST_FIT, np.random.default_rng(0))
+    classifier = logistic_regression(train[chosen], train_labels[chosen])
+    right, floor = (
+        classifier.logits(x).argmax(1).numpy() == labels
+        for x, labels in ((generated, generated_labels), (reference, reference_labels))
+    )
+    return _share(right, "higher", floor=float(floor.mean()), space=space, seed=0)
+
+
+def _share(
+    flags: NDArray[np.bool_], better: Better, *, floor: float, space: str, seed: int
+) -> Measure:
+    """Give the share of samples that a flag is set for, with its interval."""
+    share = float(flags.mean())
+    deviation = standard_deviations(
+        lambda i: {"share": float(flags[i].mean())}, len(flags), seed=seed
+    )["share"]
+    return Measure(
+        value=share,
+        better=better,
+        n=len(flags),
+        floor=floor,
+        interval=interval(share, deviation, 0, 1),
+        features=space,
+    )

@@ -1,0 +1,146 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from ectype.choose.ranking import (
+    DAMPING,
+    Score,
+    Standing,
+    cost,
+    forecast,
+    promote,
+    rank,
+    score,
+)
+from ectype.measures.measure import Measure
+from tests.choose.figures import measures
+
+
+def standing(name, value, *, half=0.05, family=None, copies=False, cost=0.0):
+    return Standing(
+        name=name,
+        family=family or name[:3],
+        score=Score(value, half),
+        copies=copies,
+        cost=cost,
+    )
+
+
+def names(standings):
+    return [standing.name for standing in standings]
+
+
+# --- score --------------------------------------------------------------------------------
+
+
+def test_a_score_is_half_closeness_and_half_variety():
+    assert score(measures(frechet=200.0, coverage=0.25)).value == pytest.approx(math.log(4))
+    assert score(measures(frechet=200.0, coverage=1.0)).value == pytest.approx(math.log(2))
+    assert score(measures(frechet=50.0, coverage=1.0)) == Score(0.0, 0.0)
+
+
+def test_both_errors_push_the_same_way():
+    found = score(measures(frechet=200.0, coverage=0.25, spread=0.1))
+    expected = 0.5 * math.log(1.1 / 0.9)  # half of (log 1.1/0.9 + log 1.1/0.9) to either side
+    assert found.half == pytest.approx(expected)
+
+
+def test_a_score_without_intervals_floors_or_coverage():
+    bare = {
+        name: replace(measure, interval=None, floor=None)
+        for name, measure in measures(frechet=9.0, coverage=0.0, n=50).items()
+    }
+    found = score(bare)
+    assert found.half == 0
+    assert found.value == pytest.approx(0.5 * (math.log(9) - math.log(0.01)))
+
+
+def test_a_distance_that_is_no_number_gives_no_score():
+    broken = measures() | {"frechet": Measure(value=math.nan, better="lower", n=5, floor=1.0)}
+    assert not math.isfinite(score(broken).value)
+
+
+# --- forecast -----------------------------------------------------------------------------
+
+
+def test_a_forecast_goes_on_along_the_curve_with_a_damped_slope():
+    curve = [(10.0, Score(2.0, 0.1)), (30.0, Score(1.5, 0.1))]
+    found = forecast(curve, 90.0)  # as far again on a logarithmic axis
+    assert found.value == pytest.approx(1.5 - DAMPING * 0.5)
+    assert found.half == pytest.approx(math.hypot((1 + DAMPING) * 0.1, DAMPING * 0.1))
+
+
+def test_a_forecast_takes_its_slope_from_the_last_two_points():
+    curve = [(1.0, Score(9.0, 0.0)), (10.0, Score(2.0, 0.0)), (30.0, Score(2.0, 0.0))]
+    assert forecast(curve, 500.0).value == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("seconds", [5.0, 30.0])
+def test_a_forecast_does_not_go_back(seconds):
+    curve = [(10.0, Score(2.0, 0.1)), (30.0, Score(1.5, 0.2))]
+    assert forecast(curve, seconds) == Score(1.5, 0.2)
+
+
+def test_one_point_has_no_trend():
+    assert forecast([(10.0, Score(2.0, 0.1))], 90.0) == Score(2.0, 0.1)
+
+
+# --- rank ---------------------------------------------------------------------------------
+
+
+def test_the_lower_score_is_better():
+    found = rank([standing("vae", 1.5), standing("gan", 1.0), standing("gan-free", 1.3)])
+    assert names(found) == ["gan", "gan-free", "vae"]
+
+
+def test_copying_comes_last_however_good_it_looks():
+    found = rank([standing("gan", 0.1, copies=True), standing("vae", 1.5)])
+    assert names(found) == ["vae", "gan"]
+
+
+def test_among_the_best_that_cannot_be_told_apart_the_cheaper_one_wins():
+    level = [standing("vae", 1.0, cost=3.0), standing("gan", 1.04, cost=1.0)]
+    assert names(rank(level)) == ["gan", "vae"]
+    apart = [standing("vae", 1.0, cost=3.0), standing("gan", 1.06, cost=1.0)]
+    assert names(rank(apart)) == ["vae", "gan"]
+
+
+def test_one_wide_interval_does_not_make_two_alike():
+    found = rank([standing("vae", 1.0, half=0.01, cost=3.0), standing("gan", 1.2, half=0.5)])
+    assert names(found) == ["vae", "gan"]
+
+
+def test_alike_is_measured_from_the_best_of_them():
+    """1.00, 1.04 and 1.08: the third is like the second, not like the first."""
+    chain = [
+        standing("a", 1.0, cost=3.0),
+        standing("b", 1.04, cost=2.0),
+        standing("c", 1.08, cost=1.0),
+    ]
+    assert names(rank(chain)) == ["b", "a", "c"]
+
+
+def test_a_copy_is_not_level_with_what_does_not_copy():
+    found = rank([standing("vae", 1.0, cost=9.0), standing("gan", 1.0, copies=True, cost=1.0)])
+    assert names(found) == ["vae", "gan"]
+
+
+def test_twice_the_speed_weighs_as_much_as_half_the_memory():
+    assert cost(2000.0, 1_000_000) == pytest.approx(cost(1000.0, 500_000))
+    assert cost(2000.0, 1_000_000) < cost(1000.0, 1_000_000)
+
+
+# --- promote ------------------------------------------------------------------------------
+
+
+def test_the_best_of_each_family_goes_on():
+    ranked = [standing(n, i) for i, n in enumerate(["vae", "vae-wide", "gan-free", "gan"])]
+    assert names(promote(ranked, 2)) == ["vae", "gan-free"]
+    assert names(promote(ranked, 3)) == ["vae", "vae-wide", "gan-free"]
+
+
+def test_one_family_fills_the_places_of_the_other():
+    ranked = [standing("vae", 0.0), standing("vae-wide", 1.0)]
+    assert names(promote(ranked, 2)) == ["vae", "vae-wide"]
+    assert names(promote(ranked[:1], 2)) == ["vae"]
