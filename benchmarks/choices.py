@@ -21,8 +21,6 @@ goes on where it stopped: stop it at any time and give the same command again.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +32,12 @@ import torch
 import ectype
 from benchmarks.common import machine, parser, tell, write_json
 from benchmarks.image_data import Pictures, fashion_mnist, openmoji
+from benchmarks.parts import finished, once
 from ectype.choose.advice import times_real
 from ectype.choose.ranking import Score, score
 from ectype.choose.state import read_measures
 from ectype.config import Budget
 from ectype.domains.image import ImageDomain
-from ectype.files import write_whole
 from ectype.request import asked_config, choose_family, facts_of, prepare_data
 
 #: What is compared, as `compare` and `fit` are called.
@@ -98,9 +96,11 @@ class Study:
 
     def parts(self) -> dict[str, Any]:
         """Figures of all runs: of what `compare` gives, and of each candidate alone."""
-        compared = self._part(COMPARED, self._compare)
+        compared = once(self.folder, COMPARED, self._compare)
         alone = {
-            candidate["name"]: self._part(candidate["name"], lambda c=candidate: self._alone(c))
+            candidate["name"]: once(
+                self.folder, candidate["name"], lambda c=candidate: self._alone(c)
+            )
             for candidate in compared["candidates"]
         }
         return {COMPARED: compared, **alone}
@@ -131,7 +131,7 @@ class Study:
 
     def _alone(self, candidate: dict[str, Any]) -> dict[str, Any]:
         own = [f"{key}={value}" for key, value in candidate["settings"].items()]
-        pinned = self._finished()[COMPARED]["settings"]
+        pinned = finished(self.folder)[COMPARED]["settings"]
         try:
             run = ectype.fit(
                 self.pictures.train,
@@ -152,19 +152,6 @@ class Study:
         run.source = self.pictures.train  # so that floors and copying can be measured
         measures = run.evaluate(self.pictures.held_out, n=self.samples)
         return {"measures": {name: measure.to_json() for name, measure in measures.items()}}
-
-    def _part(self, name: str, work: Any) -> dict[str, Any]:
-        """What a part gave, now or earlier."""
-        finished = self._finished()
-        if name not in finished:
-            print(f"{self.folder.name}: {name}", file=sys.stderr, flush=True)
-            finished[name] = work()
-            write_whole(self.folder / "parts.json", json.dumps(finished, indent=2))
-        return finished[name]
-
-    def _finished(self) -> dict[str, Any]:
-        path = self.folder / "parts.json"
-        return json.loads(path.read_text()) if path.exists() else {}
 
 
 def told(name: str, seed: int, auto: str, parts: dict[str, Any]) -> list[dict[str, Any]]:

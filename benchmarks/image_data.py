@@ -59,8 +59,8 @@ def fashion_mnist(path: Path) -> Pictures:
         )
 
 
-def openmoji(folder: Path) -> Pictures:
-    """1,000 emoji at 32×32 RGB over white; no variant of a training emoji is held out.
+def openmoji(folder: Path, count: int = EMOJI_TRAIN) -> Pictures:
+    """1,000 emoji, or `count`, at 32×32 RGB over white; no variant of a training emoji is held out.
 
     Variants come in clumps (three couples have 104 each) and so do the parts: real against real
     is far from perfect here, and is what samples should be compared with.
@@ -69,12 +69,12 @@ def openmoji(folder: Path) -> Pictures:
         SystemExit: the folder holds too few emoji.
     """
     paths = sorted(folder.glob("*.png"))
-    train, held_out = split_by_group([variant_group(path.stem) for path in paths], EMOJI_TRAIN)
+    train, held_out = split_by_group([variant_group(path.stem) for path in paths], count)
     if len(held_out) < EMOJI_HELD_OUT:
         raise SystemExit(f"{folder} holds {len(paths)} PNG files, too few for this benchmark")
     pictures = np.stack([_over_white(path) for path in paths])
     return Pictures(
-        name="OpenMoji 32×32, 1,000 to learn from",
+        name=f"OpenMoji 32×32, {count:,} to learn from",
         train=pictures[train],
         labels=None,
         held_out=pictures[held_out],

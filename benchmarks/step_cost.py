@@ -34,8 +34,8 @@ from ectype.domains.image import ImageDomain, ImageSpec
 from ectype.models.base import Batch, Turn
 from ectype.models.gan import Gan
 from ectype.nets.memory import place
+from ectype.training.learned import optimiser
 from ectype.training.precision import Precision
-from ectype.training.trainer import optimiser
 
 SEED = 0
 GROUP = 16

@@ -37,6 +37,7 @@ FLAGS = {
         "--seed",
         "--labels",
         "--domain",
+        "--from",
         "--device",
         "--new",
     },
@@ -182,6 +183,7 @@ def test_fit_passes_on_what_was_asked(run, capsys):
         capsys,
         *("fit", "photos", "--model", "gan", "--budget", "+10m", "--out", "r", "--new"),
         *("--set", "gan.loss=hinge", "--set", "training.batch=8", "--seed", "3"),
+        *("--from", "earlier"),
     )
     [(_, source, asked)] = run.calls
     assert source == "photos"
@@ -193,6 +195,7 @@ def test_fit_passes_on_what_was_asked(run, capsys):
         "seed": 3,
         "labels": "auto",
         "domain": None,
+        "start": Path("earlier"),
         "device": "auto",
         "new": True,
         "settings": ("gan.loss=hinge", "training.batch=8"),

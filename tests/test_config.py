@@ -132,6 +132,8 @@ def test_unknown_keys_are_named_with_their_place(config):
         ("vae.prior=normal", "normal"),
         ("vae.likelihood=auto", "auto"),
         ("gan.penalty=none", "none"),
+        ("gan.augment=off", "off"),
+        ("gan.augment=0.3", 0.3),
         ("training.batch=64", 64),
         ("training.batch=1e2", 100),
         ("training.capacity=none", None),
@@ -161,6 +163,7 @@ def test_changes_become_what_the_field_holds(config, change, value):
         ("gan=5", "`ectype settings` lists them all"),
         ("gan.loss.more=5", "`ectype settings` lists them all"),
         ("gan.loss=hing", "expected: relativistic | non_saturating | hinge"),
+        ("gan.augment=on", "expected: adaptive | off or number"),
         ("data.side=1.5", "expected: integer"),
         ("data.side=many", "expected: integer"),
         ("data.cut=nan", "expected: number"),
@@ -195,6 +198,8 @@ def test_every_listed_setting_takes_its_own_default(config):
         ("vae.learning_rate=0", "more than 0"),
         ("gan.beta1=1", "at least 0 and at most 0.999"),
         ("training.batch=-3", "at least 1"),
+        ("gan.augment=0", "more than 0 and at most 0.8"),
+        ("gan.augment=0.9", "more than 0 and at most 0.8"),
     ],
 )
 def test_numbers_outside_their_range_are_refused(config, change, allowed):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ectype
+from ectype import evaluating
 from ectype.domains.base import Chosen, PrepareOptions
 from ectype.errors import DataError, UsageError
 from ectype.evaluating import judge
@@ -33,6 +34,11 @@ class PointFiles(Points):
 
     def points(self, source):
         return np.load(source) if not isinstance(source, np.ndarray | tuple) else source
+
+
+@pytest.fixture(autouse=True)
+def _as_many_samples_as_held_out_items(monkeypatch):
+    monkeypatch.setattr(evaluating, "FEWEST_SAMPLES", 0)
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +235,30 @@ def test_features_of_real_items_are_kept(run, doubled):
     assert second.measures == first.measures
 
 
+def test_copies_are_sought_in_further_spaces_too(run, doubled, monkeypatch):
+    """One that forgets all but the first coordinate finds copies where there are none."""
+    register(FeatureSpace(name="flat@1", dim=None, extract=lambda x, device="cpu": x[:, :1]))
+    plain = run.evaluate()
+    monkeypatch.setattr(PointFiles, "copy_spaces", ("values", "flat@1"))
+    both = run.evaluate()
+    assert set(both) - set(plain) == {"near_copies_flat"}
+    samples, train = run.sample(30).data, dataset_of(run).part("train")[0]
+    distance = np.sort(np.abs(samples[:, :1] - train[:, 0]), axis=1)
+    expected = (distance[:, 0] < 0.5 * distance[:, 1:11].mean(1)).mean()
+    assert both["near_copies_flat"].value == pytest.approx(expected)
+    assert both["near_copies_flat"].features == "flat@1"
+    caption = next(e for e in both.report.exhibits if e.key == "near_copies").caption
+    assert "in flat@1" in caption
+
+
+def test_enough_samples_are_drawn_to_see_copies(run, monkeypatch):
+    monkeypatch.setattr(evaluating, "FEWEST_SAMPLES", 70)
+    found = run.evaluate()
+    assert (found.report.n, found.report.held_out_n) == (70, 30)
+    assert found["near_copies"].n == 70
+    assert found["frechet"].n == 30
+
+
 def test_a_domain_adds_its_own_measures(run):
     given = []
 
@@ -265,7 +295,7 @@ def test_near_copies_are_shown_above_what_they_copy(run):
     sets = FeatureSets(space="values", generated=generated, reference=test[:], train=train[:])
     shown = exhibits(
         load(run.path, domain=Watching()),
-        sets,
+        [sets],
         generated=generated,
         reference=test,
         train=train,

@@ -109,6 +109,7 @@ def test_an_unfinished_run_goes_on_with_its_own_budget(fit, tmp_path):
     assert json.loads((tmp_path / "run/events.jsonl").read_text()) == {
         "event": "resumed",
         "step": 4,
+        "what": "going on from step 4",
     }
     weights = [load_file(r.path / "model.safetensors") for r in (run, straight)]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())

@@ -193,10 +193,3 @@ def test_what_was_spent(tmp_path):
     assert not folder.finished(Budget(steps=21))
     assert folder.finished(Budget(seconds=7.5))
     assert not folder.finished(Budget(seconds=7.6))
-
-
-def test_events_are_lines(folder):
-    folder.append_event("resumed", step=3)
-    folder.append_event("resumed", step=5)
-    lines = [json.loads(line) for line in folder.events.read_text().splitlines()]
-    assert lines == [{"event": "resumed", "step": 3}, {"event": "resumed", "step": 5}]

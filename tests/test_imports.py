@@ -30,9 +30,10 @@ MAY_IMPORT = {
         *("domains", "nets", "models", "training"),
     },
     "request": {"config", "errors", "domains", "training"},
+    "warm": {"config", "errors", "folder", "run", "domains", "models", "training"},
     "fitting": {
         *("config", "errors", "files", "folder"),
-        *("request", "run", "domains", "models", "training"),
+        *("request", "run", "warm", "domains", "models", "training"),
     },
     "choose": {
         *("config", "errors", "files", "folder", "request", "run", "fitting", "evaluating"),

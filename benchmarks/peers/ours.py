@@ -20,6 +20,8 @@ from benchmarks.peers.protocol import (
 #: this share and so many seconds are kept back for what cannot be timed in advance.
 RESERVED_SHARE = 0.04
 RESERVED_SECONDS = 1.0
+#: What is kept back from learning, for the choices that training makes: at least one of the two.
+VALIDATION_SHARE, VALIDATION_ITEMS = 0.01, 50
 #: Imported in advance, since importing counts for no candidate.
 LAZY_MODULES = (
     "ectype.fitting",
@@ -47,7 +49,7 @@ def main() -> None:
         "labels": "none" if task.labels is None else "auto",
         # learn from nearly all that is given, as the peers do; prepare it afresh
         "settings": [
-            "data.validation=0.01",
+            f"data.validation={max(VALIDATION_SHARE, VALIDATION_ITEMS / len(task.train))}",
             "data.test=0",
             f"data.cache={task.out / 'cache'}",
             *arguments.set,

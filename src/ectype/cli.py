@@ -89,6 +89,7 @@ def fit(
     seed: int = 0,
     labels: str = "auto",
     domain: str | None = None,
+    start: Annotated[Path | None, Parameter(name="--from")] = None,
     device: Device = "auto",
     new: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     common: Common = COMMON,
@@ -113,6 +114,8 @@ def fit(
         `auto`: sub-folders are labels; `none`: there are none; or the name of a column.
     domain
         The kind of data, if the guess is wrong.
+    start
+        An earlier run on similar data, whose weights to begin with.
     device
         Where to compute; `auto` takes a GPU if there is one.
     new
@@ -129,6 +132,7 @@ def fit(
         seed=seed,
         labels=labels,
         domain=domain,
+        start=start,
         device=device,
         new=new,
         settings=common.set,

@@ -13,13 +13,15 @@ import operator
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ectype.errors import UsageError
 
 Family = Literal["auto", "gan", "vae"]
+#: Beyond it items change so often that the changes leak into what is generated.
+MOST_AUGMENT = 0.8
 T = TypeVar("T")
 
 
@@ -58,6 +60,12 @@ class GanSettings:
     )
     gamma: float | None = setting(
         None, "penalty weight at the start; chosen from the resolution", least=0
+    )
+    augment: Literal["adaptive", "off"] | float = setting(
+        "adaptive",
+        "random changes to what the discriminator sees: adaptive, off, or a fixed probability",
+        above=0,
+        most=MOST_AUGMENT,
     )
     latent: int = setting(64, "length of the noise vector", least=1)
     learning_rate: float = setting(1e-3, "Adam's rate at the start, of both players", above=0)
@@ -141,6 +149,8 @@ class Config:
     budget: Budget
     seed: int = 0
     labels: str = "auto"
+    #: Folder of the earlier run whose weights it begins with.
+    start: str | None = None
     data: Any = None
     gan: GanSettings = GanSettings()
     vae: VaeSettings = VaeSettings()
@@ -327,7 +337,8 @@ def _number(value: Any, kind: type[int] | type[float]) -> float | None:
 
 def _bounded(value: Any, f: dataclasses.Field[Any], dotted: str) -> Any:
     """The value, if it lies within what the setting allows."""
-    bounds: dict[str, float] = f.metadata.get("bounds", {}) if value is not None else {}
+    is_number = isinstance(value, int | float)
+    bounds: dict[str, float] = f.metadata.get("bounds", {}) if is_number else {}
     if not all(_HOLDS[words](value, bound) for words, bound in bounds.items()):
         allowed = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items())
         raise UsageError(f"{dotted} cannot be {value:g}", hint=f"allowed: {allowed}")
@@ -340,7 +351,11 @@ def _is_required(f: dataclasses.Field[Any]) -> bool:
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
-_HOLDS = {"at least": operator.ge, "more than": operator.gt, "at most": operator.le}
+_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
+    "at least": operator.ge,
+    "more than": operator.gt,
+    "at most": operator.le,
+}
 
 _AMOUNT = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"{_AMOUNT}|(?:{_AMOUNT}h)?(?:{_AMOUNT}m(?:in)?)?(?:{_AMOUNT}s)?")

@@ -24,7 +24,13 @@ from ectype.measures.frechet import frechet_distance
 from ectype.measures.inception import inception_space
 from ectype.measures.likelihood import likelihood_measures
 from ectype.measures.measure import Measure
-from ectype.measures.suite import SMALLEST, FeatureSets, label_fidelity, measure_features
+from ectype.measures.suite import (
+    SMALLEST,
+    FeatureSets,
+    label_fidelity,
+    measure_features,
+    share_of_copies,
+)
 from ectype.models.base import SAMPLE_BLOCK, Batch
 from ectype.models.vae import Vae
 from ectype.report import Report, write_report
@@ -35,6 +41,8 @@ if TYPE_CHECKING:  # a run can be evaluated, so `run` knows this module
 
 #: Items on each side unless the user says otherwise: more change hardly any figure.
 MOST_ITEMS = 10_000
+#: Copies are sought among this many samples at least, however few items were held out.
+FEWEST_SAMPLES = 500
 #: Held-out items for what passes them through a VAE.
 LIKELIHOOD_ITEMS = 500
 #: Of the samples that are measured: they are the first of `ectype sample RUN`.
@@ -89,7 +97,7 @@ def evaluate(
         source: further data of the same kind, all of it taken for held-out; by default the test
             part of the run's own data.
         n: samples, and held-out items to compare them with, fewer where there are not so many;
-            by default as many as there are, at most 10,000. Copies are sought among twice as
+            by default as many as there are, 500 to 10,000. Copies are sought among twice as
             many training items.
         features: the feature space; by default that of the settings, else the domain's first.
         reporter: is told how it goes.
@@ -105,7 +113,7 @@ def evaluate(
     held_out = find(run, source, train_items=TRAIN_ITEMS if n is None else 2 * n)
     for note in held_out.notes:
         reporter.note(note)
-    n = n or min(MOST_ITEMS, len(held_out.reference))
+    n = n or min(MOST_ITEMS, max(FEWEST_SAMPLES, len(held_out.reference)))
     judging = _Judging(run, space, held_out, n, SEED, reporter)
     measures = {**judging.measures(), **judging.likelihood()}
     reporter.note("drawing the report …")
@@ -121,7 +129,7 @@ def evaluate(
         settings=to_dict(run.config),
         exhibits=exhibits(
             run,
-            judging.sets,
+            (judging.sets, *judging.closer),
             generated=judging.generated,
             reference=judging.reference,
             train=judging.train,
@@ -192,6 +200,7 @@ class _Judging:
             reference=self._cached(self.reference, "held-out items"),
             train=train,
         )
+        self.closer = [] if self.train is None else [*self._closer(self.train)]
         self.copies: np.ndarray | None = None
 
     def measures(self) -> dict[str, Measure]:
@@ -208,6 +217,8 @@ class _Judging:
                 *(sets.reference, real),
                 space=sets.space,
             )
+        for other in self.closer:
+            measures[f"near_copies_{other.space.partition('@')[0]}"] = share_of_copies(other)
         own = run.domain.own_measures(self.generated, reference, train, run.spec)
         return {**measures, **own}
 
@@ -251,6 +262,16 @@ class _Judging:
             label = None if labels is None else torch.from_numpy(labels[block]).to(device)
             yield Batch(x, label)
 
+    def _closer(self, train: Chosen) -> Iterator[FeatureSets]:
+        """The same items in the spaces that only near copies are sought in."""
+        for name in self.run.domain.copy_spaces:
+            space = feature_space(name)
+            if name != self.space.name:
+                sides = (self.generated, self.reference, train)
+                features = (np.concatenate([*_extracted(space, side)]) for side in sides)
+                generated, reference, seen = features
+                yield FeatureSets(space=name, generated=generated, reference=reference, train=seen)
+
     def _features(self, items: np.ndarray | Chosen, what: str) -> Iterator[Features]:
         """Features of items, some at a time."""
         progress = _Progress(self.reporter, f"features of {len(items):,} {what}", len(items))
@@ -277,6 +298,11 @@ class _Judging:
         key = key_of("features", space.name, digest.hexdigest())
         cache = Cache(getattr(self.run.config.data, "cache", None))
         return np.load(cache.entry(key, build) / _FEATURES, mmap_mode="r", allow_pickle=False)
+
+
+def _extracted(space: FeatureSpace, items: np.ndarray | Chosen) -> Iterator[Features]:
+    for start in range(0, len(items), _CHUNK):
+        yield space.extract(items[start : start + _CHUNK])
 
 
 class _Progress:

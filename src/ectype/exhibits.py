@@ -5,7 +5,7 @@ Every exhibit is a file that the domain's `preview` draws, so every kind of data
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,7 @@ PREVIEWS = 5
 
 def exhibits(
     run: Run,
-    sets: FeatureSets,
+    sets: Sequence[FeatureSets],
     *,
     generated: np.ndarray,
     reference: Chosen,
@@ -40,7 +40,7 @@ def exhibits(
 
     Args:
         run: the run that is reported on.
-        sets: features of the items below, in their order.
+        sets: features of the items below, in their order, in every space that copies are sought in.
         generated: stored items.
         reference: held-out items.
         train: training items, if they are at hand.
@@ -81,31 +81,35 @@ class _Sheets:
 
 
 def _neighbours(
-    sheets: _Sheets, sets: FeatureSets, generated: np.ndarray, train: Chosen
+    sheets: _Sheets, sets: Sequence[FeatureSets], generated: np.ndarray, train: Chosen
 ) -> Iterator[Exhibit]:
     """Samples above the training items that they are nearest to: the most suspicious, and any."""
-    seen = sets.train
-    assert seen is not None
 
-    def pairs(shown: np.ndarray) -> np.ndarray:
-        neighbours, _ = nearest(sets.generated[shown], seen)
+    def pairs(shown: np.ndarray, space: FeatureSets) -> np.ndarray:
+        neighbours, _ = nearest(space.generated[shown], _seen(space))
         return in_pairs(generated[shown], train[neighbours], COLUMNS)
 
     # one held-out item will do: how often they are near copies is a measure, not an exhibit
-    found = near_copies(sets.generated, seen, sets.reference[:1]).items
+    copies = [near_copies(s.generated, _seen(s), s.reference[:1]).items for s in sets]
+    space, found = max(zip(sets, copies, strict=True), key=lambda pair: len(pair[1]))
     if len(found):
         title = "Near copies"
-        caption = f"{len(found):,} of {len(generated):,} samples are nearly a training item. "
-        caption += "The nearest, and below each the training item that it resembles."
+        caption = f"{len(found):,} of {len(generated):,} samples are nearly a training item in "
+        caption += f"{space.space}. The nearest, and below each the item that it resembles."
     else:
         title = "Nearest pairs"
         caption = "No sample is nearly a training item. The nearest, each above that item."
-        _, distances = nearest(sets.generated[:LOOKED_AT], seen)
+        _, distances = nearest(space.generated[:LOOKED_AT], _seen(space))
         found = np.argsort(distances, kind="stable")
-    yield sheets.draw("near_copies", title, caption, pairs(found[:PAIRS]))
+    yield sheets.draw("near_copies", title, caption, pairs(found[:PAIRS], space))
     caption = "The first samples, and below each the training item that is nearest to it."
     first = np.arange(min(PAIRS, len(generated)))
-    yield sheets.draw("neighbours", "Nearest training items", caption, pairs(first))
+    yield sheets.draw("neighbours", "Nearest training items", caption, pairs(first, sets[0]))
+
+
+def _seen(sets: FeatureSets) -> np.ndarray:
+    assert sets.train is not None
+    return sets.train
 
 
 def _previews(run: Run) -> Iterator[Exhibit]:

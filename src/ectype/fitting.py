@@ -16,6 +16,7 @@ from ectype.files import storage_error, write_whole
 from ectype.folder import RunFolder, load_config
 from ectype.request import (
     Settings,
+    as_changes,
     asked_config,
     check_likelihood,
     choose_family,
@@ -27,6 +28,7 @@ from ectype.request import (
 )
 from ectype.run import Run, exported, load, make_model
 from ectype.training.progress import Reporter, Silent
+from ectype.warm import decide, hand_over, start_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +53,7 @@ def fit(
     seed: int = 0,
     labels: str = "auto",
     domain: str | Domain | None = None,
+    start: str | Path | None = None,
     device: str = "auto",
     new: bool = False,
     settings: Settings = (),
@@ -67,6 +70,7 @@ def fit(
         seed: of the split, the weights and the training noise.
         labels: `auto`, `none`, or where the labels are.
         domain: what kind of data it is; found out by default. An own `Domain` object adds one.
+        start: an earlier run of the same kind of data; training begins with its weights.
         device: auto, cpu or cuda.
         new: put an earlier run in `out` aside and start afresh.
         settings: rare settings, as `{"gan.loss": "hinge"}` or `["gan.loss=hinge"]`.
@@ -82,20 +86,23 @@ def fit(
     kind = find_domain(source, domain)
     folder = RunFolder(out if out is not None else default_folder(source))
     asked_budget, extension = parse_budget(budget, steps)
+    start = start_path(start, folder)
     try:
         if new and folder.exists():
             with folder.lock():
                 aside = folder.put_aside()
             reporter.note(f"the run that was here is now {aside}")
         with folder.lock():
-            asked = asked_config(kind, model, asked_budget, seed, labels, settings)
+            changes = as_changes(settings)
+            asked = asked_config(kind, model, asked_budget, seed, labels, changes)
+            asked = dataclasses.replace(asked, start=start)
             work = _Work(kind, folder, reporter, source, device)
             if folder.exists():
                 work.go_on(asked, explicit_budget=budget or steps, extension=extension)
             elif extension:
                 raise UsageError("there is no run to extend", where=str(folder.path))
             else:
-                work.begin(asked)
+                work.begin(asked, changes)
     finally:
         reporter.close()
     run = load(folder.path, domain=kind, device=device)
@@ -124,12 +131,16 @@ class _Work:
         self.source = source
         self.device = device
 
-    def begin(self, asked: Config) -> None:
-        """Prepare the data, decide what is left open, and train."""
+    def begin(self, asked: Config, changes: list[str]) -> None:
+        """Prepare the data, decide what is left open, and train.
+
+        `changes` are the settings in `asked` that were given, as `key=value`.
+        """
+        decided = decide(asked, changes, self.domain)
         precision = choose_precision(asked, self.device, self.domain)
         device = precision.device.type
-        dataset = self._dataset(asked, device)
-        resolved = self._resolve(asked, dataset, precision)
+        dataset = self._dataset(decided, device)
+        resolved = self._resolve(decided, dataset, precision)
         write_whole(self.folder.spec_file, _json(dataset.spec.to_json()))
         self.folder.write_config(
             asked,
@@ -165,7 +176,8 @@ class _Work:
             )
         if extension and resolved.budget.seconds is None:
             raise UsageError("a run that counts steps cannot be extended by a time")
-        dataset = self._dataset(first, content["device"])
+        data = dataclasses.replace(first, data=resolved.data)  # an earlier run may decide on it
+        dataset = self._dataset(data, content["device"])
         if dataset.fingerprint != content["fingerprint"]:
             raise UsageError(
                 "the data are not those that the run was made with",
@@ -202,6 +214,7 @@ class _Work:
         from ectype.training.planning import default_batch, plan_capacity
 
         family, reason = choose_family(asked.family, facts_of(dataset, asked.budget))
+        reason = reason if asked.start is None else "that of the run to start from"
         self.reporter.note(f"model: {family} ({reason})")
         self.reporter.note(f"arithmetic on {precision.device.type}: {precision.reason}")
         training = asked.training
@@ -241,8 +254,10 @@ class _Work:
     def _play(self, config: Config, dataset: Dataset, precision: Precision) -> None:
         trainer = self._trainer(config, dataset, precision)
         if trainer.resume():
-            self.reporter.note(f"going on from step {trainer.step:,}")
-            self.folder.append_event("resumed", step=trainer.step)
+            trainer.event("resumed", what=f"going on from step {trainer.step:,}")
+        elif config.start is not None:
+            for said in hand_over(config.start, self.domain, trainer.model, dataset.spec.labels):
+                trainer.event("started", what=said)
         self.folder.samples.mkdir(exist_ok=True)
         held_out = dataset.parts["validation"] if len(dataset.parts["validation"]) else None
         shown = (dataset.parts["train"] if held_out is None else held_out)[:PREVIEW_ITEMS]
@@ -255,6 +270,8 @@ class _Work:
             self.reporter.note(trainer.selection.verdict())
 
     def _trainer(self, config: Config, dataset: Dataset, precision: Precision) -> Trainer:
+        from ectype.training.augment import augmentation_controllers
+        from ectype.training.guard import Guard
         from ectype.training.trainer import Trainer
 
         model = make_model(config, dataset.spec, self.domain)
@@ -262,6 +279,8 @@ class _Work:
             _set_label_share(model, dataset)
         batches = _batches(config, dataset, precision, self.domain)
         selection = _selection(config, dataset, precision, self.domain, model)
+        train, held_out = dataset.parts["train"], dataset.parts["validation"]
+        controllers = augmentation_controllers(model, train, held_out, config.seed)
 
         def preview(step: int) -> None:
             import torch
@@ -298,6 +317,7 @@ class _Work:
             preview=preview,
             export=export,
             selection=selection,
+            controllers=(Guard(), *controllers),
         )
         return trainer
 

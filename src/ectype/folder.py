@@ -156,11 +156,6 @@ class RunFolder:
         self.path.rename(aside)
         return aside
 
-    def append_event(self, kind: str, **facts: Any) -> None:
-        """Add a line to `events.jsonl`."""
-        with self.events.open("a") as file:
-            file.write(json.dumps({"event": kind, **facts}) + "\n")
-
 
 def load_config(values: dict[str, Any], data_settings: type) -> Config:
     """A `Config` from the plain values of `config.json`, its `data` as the domain's settings."""

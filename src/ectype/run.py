@@ -329,6 +329,7 @@ def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
             likelihood,
             classes=spec.classes,
             dimensions=math.prod(spec.shape),
+            augmentation=domain.augmentation(spec),
         )
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import equal_time_images, loop_overhead, step_cost
+from benchmarks import equal_time_images, little_data, loop_overhead, step_cost
 from benchmarks.image_data import split_by_group, variant_group
 
 MEASURES = ("Fréchet", "precision", "recall", "density", "coverage", "nearer to train")
@@ -34,8 +34,9 @@ def fashion(tmp_path):
     np.savez(
         file,
         x_train=random.integers(0, 256, (96, 28, 28), np.uint8),
-        y_train=np.arange(96) % 3,
+        y_train=np.arange(96) % 10,
         x_test=random.integers(0, 256, (48, 28, 28), np.uint8),
+        y_test=np.arange(48) % 10,
     )
     return file
 
@@ -76,6 +77,20 @@ def test_a_candidate_that_fails_says_so(fashion, tmp_path):
     rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
     assert rows[-1]["candidate"] == "pythae"
     assert "FileNotFoundError" in rows[-1]["error"]
+
+
+@pytest.mark.slow
+def test_little_data_rows_are_complete_and_nothing_is_done_twice(fashion, tmp_path, monkeypatch):
+    arguments = ["--fashion", str(fashion), "--seconds", "1", "--samples", "24"]
+    arguments += ["--work", str(tmp_path / "work"), "--set", "training.capacity=16"]
+    rows = rows_of(little_data.main, arguments, tmp_path)
+    candidates = ["real, held out", "adaptive", "none", "real, held out"]
+    assert [row["candidate"] for row in rows] == [*candidates, "from a run", "from nothing"]
+    for row in rows:
+        assert all(np.isfinite(row[measure]) for measure in MEASURES)
+    assert all(row["items seen"] > 0 for row in rows if row["seed"] == 0)
+    monkeypatch.setattr("ectype.fit", None)
+    assert rows_of(little_data.main, arguments, tmp_path) == rows
 
 
 @pytest.mark.slow

@@ -300,3 +300,16 @@ def test_settings_say_what_they_mean():
     from ectype.config import listing
 
     assert all(row["doc"] for row in listing(ImageSettings()))
+
+
+@pytest.mark.parametrize(("mode", "colours"), [("L", 1), ("LA", 1), ("RGB", 3), ("RGBA", 3)])
+def test_augmentation_takes_transparency_for_no_colour(mode, colours):
+    spec = ImageSpec(domain="image", shape=(8, 8, len(mode)), form=mode)
+    augmentation = ImageDomain().augmentation(spec)
+    assert augmentation is not None
+    transform = augmentation(200, 0.8, torch.Generator().manual_seed(0))
+    opaque = torch.ones(200, len(mode), 8, 8)
+    changed = transform(opaque)
+    assert not torch.equal(changed[:, :colours], opaque[:, :colours])
+    if len(mode) > colours:  # 0 where a square was cut out
+        assert changed[:, colours].unique().tolist() == [0.0, 1.0]

@@ -30,7 +30,8 @@ def test_nearest_agrees_with_all_pairs():
 @pytest.mark.parametrize(("t", "follow"), [(800, 10), (60, 6), (5, 1)])
 def test_near_copies_agree_with_the_rule_spelled_out(t: int, follow: int):
     train, held_out = points(t), points(30, seed=1)
-    generated = np.concatenate([points(50, seed=2), train[:5] + points(5, seed=3) * 0.4])
+    generated = points(55, seed=2)
+    generated[50:] = train[:5] + 0.4 * points(5, seed=3)
     found = near_copies(generated, train, held_out)
     for x, flags in ((generated, found.flags), (held_out, found.floor_flags)):
         ordered = np.sort(slow_distances(x, train), axis=1)

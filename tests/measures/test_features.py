@@ -101,7 +101,7 @@ def test_wrong_arrays_are_named(
 
 
 def test_an_unknown_space_names_the_known_ones():
-    known = "efficientnet-lite0@128, pixels, values"
+    known = "efficientnet-lite0@128, pixels, pixels@32, values"
     with pytest.raises(ValueError, match=f"'nonsense'; known: {known}"):
         feature_space("nonsense")
 
@@ -111,3 +111,14 @@ def test_a_name_stands_for_one_space():
     with pytest.raises(ValueError, match="already registered"):
         register(FeatureSpace(name="pixels", dim=3, extract=pixels.extract))
     assert feature_space("pixels") is pixels
+
+
+def test_coarse_pixels_are_means_over_areas():
+    x = images(2, 64, 96, 3)
+    coarse = feature_space("pixels@32").extract(x).reshape(2, 32, 32, 3)
+    areas = x.reshape(2, 32, 2, 32, 3, 3).mean((2, 4)) / 255
+    np.testing.assert_allclose(coarse, areas, atol=1e-6)
+    small = images(2, 20, 28, 4)
+    np.testing.assert_array_equal(
+        feature_space("pixels@32").extract(small), feature_space("pixels").extract(small)
+    )

@@ -15,12 +15,10 @@ def points(n: int, d: int = 8, seed: int = 0, shift: float = 0) -> NDArray[np.fl
 def slow_neighbourhoods(
     real: NDArray[np.float32], generated: NDArray[np.float32], k: int
 ) -> Neighbourhoods:
-    real, generated = real.astype(np.float64), generated.astype(np.float64)
+    def distances(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.linalg.norm(x[:, None].astype(np.float64) - y[None], axis=2)
 
-    def distances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.linalg.norm(x[:, None] - y[None], axis=2)
-
-    def radii(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def radii(x: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.sort(distances(x, x), axis=1)[:, k]  # column 0 is the item itself
 
     across = distances(real, generated)

@@ -111,11 +111,11 @@ def test_json_of_a_measure():
 
 
 def test_label_fidelity_is_the_accuracy_of_a_classifier_of_real_items():
-    centres = 1.2 * points(5, seed=9)
+    centres = np.float32(1.2) * points(5, seed=9)
 
     def draw(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         labels = np.random.default_rng(seed).integers(0, 5, n)
-        return points(n, seed=seed) + centres[labels], labels
+        return np.add(points(n, seed=seed), centres[labels], dtype=np.float32), labels
 
     (train, a), (generated, b), (reference, c) = draw(400, 1), draw(200, 2), draw(150, 3)
     wrong = b.copy()

@@ -14,6 +14,7 @@ from ectype.models.base import Batch, Turn
 from ectype.models.games import GAMES
 from ectype.models.gan import SETTLING_BLOCKS, Gan
 from ectype.models.penalties import SIGMA
+from ectype.nets.augment import Augmentation, Transform
 from tests.models.numeric import Judge, jacobian_norms, seeded
 
 LATENT, CLASSES, GAMMA = 4, 3, 6.0
@@ -51,7 +52,22 @@ class NormalisedMaker(nn.Module):
         return self.layers(z + label[:, None])
 
 
-def game(generator: nn.Module | None = None, **settings: Any) -> Gan:
+class Scaled(nn.Module):
+    """A judge of items that are multiplied by a factor first."""
+
+    def __init__(self, judge: nn.Module, factor: float):
+        super().__init__()
+        self.judge, self.factor = judge, factor
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        return self.judge(self.factor * x, label)
+
+
+def game(
+    generator: nn.Module | None = None,
+    augmentation: Augmentation | None = None,
+    **settings: Any,
+) -> Gan:
     torch.manual_seed(0)
     return Gan(
         generator or Maker(),
@@ -59,6 +75,7 @@ def game(generator: nn.Module | None = None, **settings: Any) -> Gan:
         GanSettings(latent=LATENT, **settings),
         classes=CLASSES,
         gamma=GAMMA,
+        augmentation=augmentation,
     )
 
 
@@ -125,6 +142,52 @@ def test_finite_difference_form_judges_real_and_fake_beside_their_neighbours():
     slope = (gan.discriminator(nearby, label) - gan.discriminator(items, label)) / SIGMA
     expected = slope[: len(real)].square().mean() + slope[len(real) :].square().mean()
     torch.testing.assert_close(gan.penalty(real, fake, LABEL, seeded(3)), expected)
+
+
+class Doubling:
+    """An augmentation that multiplies items by 1 + p, and counts what it is asked for."""
+
+    def __init__(self):
+        self.asked: list[tuple[int, float]] = []
+
+    def __call__(self, n: int, p: float, generator: torch.Generator) -> Transform:
+        self.asked.append((n, p))
+        return lambda x: (1 + p) * x
+
+
+@pytest.mark.parametrize("form", ["exact", "finite_difference"])
+def test_both_players_see_augmented_items_and_the_penalty_is_with_respect_to_plain_ones(form: str):
+    p = 0.5
+    plain = game(penalty_form=form)
+    augmentation = Doubling()
+    gan = game(penalty_form=form, augment=p, augmentation=augmentation)
+    real, fake = turn().batch.x, fakes(gan)
+    judge = gan.discriminator
+    judged = judge(1.5 * real, LABEL).float(), judge(1.5 * fake, LABEL).float()
+    losses = GAMES["relativistic"](*judged)
+    _, log = gan.discriminator_loss(turn())
+    assert log["loss"].item() == pytest.approx(losses[0].item(), rel=1e-5)
+    assert log["augment"].item() == p
+    assert gan.generator_loss(turn())[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+    assert {*augmentation.asked} == {(2 * len(LABEL), p)}
+
+    plain.discriminator = Scaled(plain.discriminator, 1.5)
+    expected = plain.penalty(real, fake, LABEL, seeded(3))
+    torch.testing.assert_close(gan.penalty(real, fake, LABEL, seeded(3)), expected)
+
+
+def test_an_augmentation_of_strength_zero_is_left_out():
+    augmentation = Doubling()
+    gan, plain = game(augmentation=augmentation), game()
+    assert gan.settings.augment == "adaptive"
+    for mine, theirs in zip(gan.players, plain.players, strict=True):
+        loss, log = mine.loss(turn())
+        assert torch.equal(loss, theirs.loss(turn())[0])
+        assert "augment" not in log
+    assert not augmentation.asked
+    gan.dials["augment"] = 0.25
+    gan.generator_loss(turn())
+    assert augmentation.asked == [(2 * len(LABEL), 0.25)]
 
 
 def test_generator_loss_reaches_the_generator_alone_where_the_discriminator_is_frozen():

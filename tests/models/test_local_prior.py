@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ectype.models import local_prior
-from ectype.models.local_prior import NEIGHBOURS, LocalPrior
+from ectype.models.local_prior import NEIGHBOURS, SPREAD, LocalPrior
 
 
 def generator(seed=0):
@@ -31,11 +31,11 @@ def test_neighbours_are_the_nearest_others_of_the_same_label():
 
 
 def test_draws_have_the_moments_of_the_definition():
-    """Mean and covariance of 1/n Σ N(z_i, C_i): those of the latents, plus the mean C_i."""
+    """Mean and covariance of 1/n Σ N(z_i, s² C_i): those of the latents, plus the mean s² C_i."""
     z = torch.randn(60, 3, generator=generator(1)) * torch.tensor([1.0, 2.0, 0.5])
     prior = fitted(z)
     steps = z[prior.neighbours.long()] - z[:, None]
-    local = torch.einsum("nki,nkj->ij", steps, steps) / (60 * NEIGHBOURS)
+    local = SPREAD**2 * torch.einsum("nki,nkj->ij", steps, steps) / (60 * NEIGHBOURS)
     expected = torch.cov(z.T, correction=0) + local
     draws = prior.draw(200_000, None, generator())
     torch.testing.assert_close(draws.mean(0), z.mean(0), atol=0.02, rtol=0)

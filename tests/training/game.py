@@ -98,6 +98,7 @@ def make_trainer(
     preview=None,
     reporter=None,
     selection=None,
+    controllers=(),
     **settings,
 ) -> Trainer:
     """A trainer of the game; `settings` are those of `TrainingSettings`."""
@@ -119,6 +120,7 @@ def make_trainer(
         preview=preview or (lambda step: None),
         export=export,
         selection=selection,
+        controllers=controllers,
     )
 
 

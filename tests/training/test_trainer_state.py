@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ectype.errors import DivergedError, StorageError
+from ectype.config import Budget
+from ectype.errors import StorageError
 from ectype.training import trainer as module
-from ectype.training.trainer import cut_log
+from ectype.training.logs import cut
 from tests.training.disk import Disk
 from tests.training.game import Duel, Notes, differing, make_trainer, weights_of
 
@@ -89,12 +90,12 @@ LINES = [json.dumps({"step": step, "losses": {}}) + "\n" for step in (1, 3, 5, 8
 def test_a_log_is_cut_back(content, step, kept, tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text(content)
-    cut_log(path, step)
+    cut(path, step)
     assert path.read_text() == "".join(LINES[:kept])
 
 
 def test_cutting_no_log(tmp_path):
-    cut_log(tmp_path / "log.jsonl", 3)
+    cut(tmp_path / "log.jsonl", 3)
     assert not (tmp_path / "log.jsonl").exists()
 
 
@@ -147,33 +148,43 @@ def assert_all_finite(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("most", [None, 1.0], ids=["free", "bound"])
-@pytest.mark.parametrize("seen_by", ["tick", "save"])
-def test_a_lost_training_ends_and_keeps_what_was_good(value, most, seen_by, monkeypatch, tmp_path):
-    """A loss that is no number at step 5, noticed by the tick or, where none is due, at saving."""
-    monkeypatch.setattr(module, "TICK_SECONDS", -1.0 if seen_by == "tick" else 1e9)
+def test_a_damaged_state_is_never_saved(value, most, tmp_path):
     asked = {"left": {"max_gradient_norm": most}}
 
     def on_loss(name, turn):
         return value if (name, turn.step) == ("left", 5) else None
 
     trainer = make_trainer(tmp_path, Duel(asked, on_loss), checkpoint_seconds=0.0)
-    with pytest.raises(DivergedError, match="diverged at step 6") as error:
-        trainer.run()
-    assert error.value.exit_code == 4
-    assert ("left/loss" if seen_by == "tick" else "a weight") in error.value.message
-    assert error.value.where == str(tmp_path)
+    trainer.run()
     assert assert_all_finite(tmp_path) == [4, 5]
     again = make_trainer(tmp_path)
     assert again.resume()
     assert again.step == 5
 
 
-def test_a_lost_training_without_a_checkpoint_saves_nothing(tmp_path):
+def test_a_state_that_was_never_well_leaves_nothing(tmp_path):
     trainer = make_trainer(tmp_path, Duel(on_loss=lambda name, turn: math.nan))
-    with pytest.raises(DivergedError):
-        trainer.run()
+    trainer.run()
     assert not (tmp_path / "model.safetensors").exists()
     assert not trainer.checkpoints.manifest.exists()
+
+
+def test_events_are_shown_and_cut_back_like_the_log(tmp_path):
+    notes = Notes()
+    trainer = make_trainer(tmp_path, budget=Budget(steps=3), reporter=notes)
+    trainer.run()
+    trainer.event("first", what="at the checkpoint", facts=1)
+    trainer.step += 1
+    trainer.event("second", what="after it")
+    assert notes.notes == ["at the checkpoint", "after it"]
+    assert make_trainer(tmp_path).resume()
+    (line,) = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "event": "first",
+        "step": 3,
+        "what": "at the checkpoint",
+        "facts": 1,
+    }
 
 
 @pytest.mark.parametrize("fail_at", [0, 1, 2, 3, 5, 7, 9, 11])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # inspecting data must not wait for torch
 
     from ectype.measures.measure import Measure
     from ectype.models.likelihoods import Likelihood
+    from ectype.nets.augment import Augmentation
 
 Role = Literal["generator", "discriminator", "encoder", "decoder"]
 Part = Literal["train", "validation", "test"]
@@ -164,6 +165,8 @@ class Domain(ABC):
     #: Names of the feature spaces in which items can be measured, see `measures/features.py`;
     #: the first is the default. `values` are the stored numbers as they are.
     feature_spaces: ClassVar[tuple[str, ...]] = ("values",)
+    #: Names of further spaces in which near copies are sought: what one is blind to, another sees.
+    copy_spaces: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def recognises(self, source: Any) -> bool:
@@ -212,6 +215,14 @@ class Domain(ABC):
     @abstractmethod
     def likelihood(self, spec: Any, name: str) -> Likelihood:
         """The distribution that a decoder's output stands for; `auto` for the domain's own."""
+
+    def augmentation(self, spec: Any) -> Augmentation | None:
+        """Random changes to network items after which they still look like this kind of data.
+
+        They keep a discriminator from learning few items by heart; `nets/augment.py` has those
+        of pictures. By default there are none.
+        """
+        return None
 
     @abstractmethod
     def to_network(self, items: Tensor, spec: Any) -> Tensor:

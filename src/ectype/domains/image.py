@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # inspecting data must not wait for torch
     from torch import Tensor, nn
 
     from ectype.models.likelihoods import Likelihood
+    from ectype.nets.augment import Augmentation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,8 @@ class ImageDomain(Domain):
     Spec: ClassVar[type[Spec]] = ImageSpec
     tolerates_bf16: ClassVar[bool] = True
     feature_spaces: ClassVar[tuple[str, ...]] = ("efficientnet-lite0@128", "inception", "pixels")
+    #: Features of a network hardly know a blurred copy; pixels do.
+    copy_spaces: ClassVar[tuple[str, ...]] = ("pixels@32",)
 
     def recognises(self, source: Any) -> bool:
         """Paths with pictures, and arrays or tensors of their shape, alone or with labels."""
@@ -248,6 +251,12 @@ class ImageDomain(Domain):
         levels = next(n for n in (3, 2, 1, 0) if not spec.height % 2**n and not spec.width % 2**n)
         groups = {1: (1,), 2: (1, 1), 3: (1, 2), 4: (1, 2, 1)}[spec.channels]
         return likelihoods.Gaussian(levels, limit=1.0, groups=groups)
+
+    def augmentation(self, spec: ImageSpec) -> Augmentation | None:
+        """Shifts, cut-outs and changes of light; see `nets/augment.py`."""
+        from ectype.nets.augment import PictureAugmentation
+
+        return PictureAugmentation(colours=3 if spec.channels >= 3 else 1)
 
     def to_network(self, items: Tensor, spec: ImageSpec) -> Tensor:
         """uint8 (n, h, w, c) to float32 (n, c, h, w) in [-1, 1], channels last in memory."""

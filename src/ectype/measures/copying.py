@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ectype.measures.distances import nearest_rows, points
+from ectype.measures.distances import Neighbours, Points, nearest_rows, points
 from ectype.measures.intervals import NORMAL_95
 
 _FOLLOWING = 10
 _FRACTION = 0.5
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,8 +55,8 @@ def near_copies(
     the 10 that follow (of a tenth of the training set, where that is less): the rule of
     "Extracting Training Data from Diffusion Models" (https://arxiv.org/abs/2301.13188), section
     5.1. A ratio of distances asks nothing of the scale of the features, of dense and sparse
-    regions, or of the quality of samples. An item that the training set holds twice is still found,
-    one that it holds ten times is not.
+    regions, or of the quality of samples. A copy of an item that the training set holds twice is
+    still found; of one that it holds ten times, only an exact one.
 
     The paper takes 50 that follow. In small sets those are no longer near: of 200 to 1,800 MNIST
     digits, 50 call 1 to 7 % of new digits copies, and 10 at most 0.3 %.
@@ -69,17 +69,8 @@ def near_copies(
     Raises:
         ValueError: if the features do not match or there are too few.
     """
-    follow = min(_FOLLOWING, max(1, len(train) // 10))
-    seen, *others = points(train, generated, reference)
-    ratios: list[Tensor] = []
-    for x in others:
-        distances = nearest_rows(x, seen, follow + 1)[1].sqrt()
-        # An exact copy among exact copies is one: 0 < 0 would say it is not.
-        ratios.append(distances[:, 0] / distances[:, 1:].mean(1).clamp_min(1e-300))
-    of_generated, of_reference = (ratio.numpy() for ratio in ratios)
-    flags = of_generated < _FRACTION
-    items = np.argsort(of_generated, kind="stable")
-    return NearCopies(flags=flags, floor_flags=of_reference < _FRACTION, items=items[flags[items]])
+    seen, x, unseen = points(train, generated, reference)
+    return _near_copies(_first_neighbours(x, seen), _first_neighbours(unseen, seen))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,27 +119,20 @@ def nearer_to_train(
     Raises:
         ValueError: if the features do not match.
     """
-    x, seen, unseen = points(samples, train, held_out)
-    to_seen, to_unseen = (nearest_rows(x, items) for items in (seen, unseen))
-    n, m, k = len(seen), len(unseen), len(x)
-    difference = (to_seen[1] - to_unseen[1]).squeeze(1)
-    in_held_out = torch.heaviside(difference, torch.tensor(0.5, dtype=torch.float64))
-    counts = torch.zeros(n + m, dtype=torch.float64)
-    counts.index_add_(0, to_seen[0].squeeze(1), 1 - in_held_out)
-    counts.index_add_(0, n + to_unseen[0].squeeze(1), in_held_out)
+    seen, x, unseen = points(train, samples, held_out)
+    return _nearer_to_train(nearest_rows(x, seen), nearest_rows(x, unseen), len(seen), len(unseen))
 
-    q = float(in_held_out.mean())
-    reach = NORMAL_95 * (m * n / (n + m) * float(counts.var())) ** 0.5 / k
-    low, high = max(0.0, q - reach), min(1.0, q + reach)
-    return NearerToTrain(
-        value=_balanced(q, n, m), interval=(_balanced(high, n, m), _balanced(low, n, m))
+
+def copying(
+    generated: NDArray[Any], train: NDArray[Any], reference: NDArray[Any]
+) -> tuple[NearCopies, NearerToTrain]:
+    """Compute `near_copies` and `nearer_to_train`, which share most of the work."""
+    seen, x, unseen = points(train, generated, reference)
+    to_seen = _first_neighbours(x, seen)
+    return (
+        _near_copies(to_seen, _first_neighbours(unseen, seen)),
+        _nearer_to_train(to_seen, nearest_rows(x, unseen), len(seen), len(unseen)),
     )
-
-
-def _balanced(q: float, n: int, m: int) -> float:
-    """Turn the share q of the m held-out items into the value of `nearer_to_train`."""
-    seen, unseen = (1 - q) / n, q / m
-    return seen / (seen + unseen)
 
 
 def nearest(
@@ -169,3 +153,45 @@ def nearest(
     x, y = points(queries, items)
     indices, squared = nearest_rows(x, y)
     return indices[:, 0].numpy(), squared[:, 0].sqrt().numpy()
+
+
+def _first_neighbours(x: Points, train: Points) -> Neighbours:
+    """Find as many training items nearest to each row as `near_copies` looks at."""
+    return nearest_rows(x, train, 1 + min(_FOLLOWING, max(1, len(train) // 10)))
+
+
+def _near_copies(of_generated: Neighbours, of_reference: Neighbours) -> NearCopies:
+    ratios: list[NDArray[np.float64]] = []
+    for _, squared in (of_generated, of_reference):
+        distances = squared.sqrt()
+        # A copy of an item that the training set holds over and over is one: 0 / 0 counts as 0.
+        ratio = distances[:, 0] / distances[:, 1:].mean(1).clamp_min(_TINY)
+        ratios.append(ratio.numpy())
+    flags, floor_flags = (ratio < _FRACTION for ratio in ratios)
+    order = np.argsort(ratios[0], kind="stable")
+    return NearCopies(flags=flags, floor_flags=floor_flags, items=order[flags[order]])
+
+
+def _nearer_to_train(to_seen: Neighbours, to_unseen: Neighbours, n: int, m: int) -> NearerToTrain:
+    (seen, seen_distance), (unseen, unseen_distance) = (
+        (indices[:, 0], squared[:, 0]) for indices, squared in (to_seen, to_unseen)
+    )
+    k = len(seen)
+    half = torch.tensor(0.5, dtype=torch.float64)
+    in_held_out = torch.heaviside(seen_distance - unseen_distance, half)
+    counts = torch.zeros(n + m, dtype=torch.float64)
+    counts.index_add_(0, seen, 1 - in_held_out)
+    counts.index_add_(0, n + unseen, in_held_out)
+
+    q = float(in_held_out.mean())
+    reach = NORMAL_95 * (m * n / (n + m) * float(counts.var())) ** 0.5 / k
+    low, high = max(0.0, q - reach), min(1.0, q + reach)
+    return NearerToTrain(
+        value=_balanced(q, n, m), interval=(_balanced(high, n, m), _balanced(low, n, m))
+    )
+
+
+def _balanced(q: float, n: int, m: int) -> float:
+    """Turn the share q of the m held-out items into the value of `nearer_to_train`."""
+    seen, unseen = (1 - q) / n, q / m
+    return seen / (seen + unseen)

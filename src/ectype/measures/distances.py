@@ -8,7 +8,7 @@ a distance is the same from either side, and no figure hangs on the block size o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ _BLOCK_ENTRIES = 2**23  # of a block of distances: 32 MiB in float32
 _PAIR_ENTRIES = 2**18  # of rows gathered in pairs: 1 MiB, which stays in the cache
 _ROUNDING = 1e-5  # error of a squared distance as a share of the squared norms, with a margin
 _SPARE = 4  # neighbours looked at beyond the k wanted: rounding may have put them out of order
+
+Neighbours: TypeAlias = tuple[Tensor, Tensor]
+"""Indices and squared distances of the k nearest rows, (n, k) int64 and float64, nearest first."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +109,7 @@ def exact(x: Points, i: Tensor, y: Points, j: Tensor) -> Tensor:
 
 def nearest_rows(
     x: Points, y: Points, k: int = 1, *, others: bool = False, block: int | None = None
-) -> tuple[Tensor, Tensor]:
+) -> Neighbours:
     """Find the k nearest rows of y for each row of x.
 
     Args:

@@ -121,6 +121,28 @@ def pixels(images: NDArray[Any], /, *, device: str = "cpu") -> Features:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
+def pixels_32(images: NDArray[Any], /, *, device: str = "cpu") -> Features:
+    """Pixel values in 0..1, averaged over areas where a side is longer than 32 pixels.
+
+    Args:
+        images: (n, height, width, c) uint8 with c in 1..4.
+        device: unused; every space takes it.
+
+    Returns:
+        (n, min(height, 32) * min(width, 32) * c) float32.
+
+    Raises:
+        TypeError: if the images are not uint8.
+        ValueError: if their shape is another.
+    """
+    del device
+    _check(images)
+    height, width = images.shape[1:3]
+    size = (min(height, 32), min(width, 32))
+    x = torch.from_numpy(images.astype(np.float32) / np.float32(255)).permute(0, 3, 1, 2)
+    return F.adaptive_avg_pool2d(x, size).permute(0, 2, 3, 1).flatten(1).numpy()
+
+
 def values(items: NDArray[Any], /, *, device: str = "cpu") -> Features:
     """The numbers of an item as they are stored, flattened.
 
@@ -188,4 +210,5 @@ def _rgb(x: Tensor) -> Tensor:
 
 register(FeatureSpace(name="efficientnet-lite0@128", dim=FEATURES, extract=efficientnet_lite0_128))
 register(FeatureSpace(name="pixels", dim=None, extract=pixels))
+register(FeatureSpace(name="pixels@32", dim=None, extract=pixels_32))
 register(FeatureSpace(name="values", dim=None, extract=values))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectype.errors import DataError
-from ectype.measures.copying import near_copies, nearer_to_train
+from ectype.measures.copying import NearCopies, copying, near_copies
 from ectype.measures.diversity import effective_number
 from ectype.measures.features import Features
 from ectype.measures.frechet import frechet_distance
@@ -122,8 +122,7 @@ def _between(generated: Features, reference: Features) -> dict[str, float]:
 
 
 def _copying(sets: FeatureSets, train: Features, seed: int) -> dict[str, Measure]:
-    nearer = nearer_to_train(sets.generated, train, sets.reference)
-    copies = near_copies(sets.generated, train, sets.reference)
+    copies, nearer = copying(sets.generated, train, sets.reference)
     return {
         "nearer_to_train": Measure(
             value=nearer.value,
@@ -133,10 +132,24 @@ def _copying(sets: FeatureSets, train: Features, seed: int) -> dict[str, Measure
             interval=nearer.interval,
             features=sets.space,
         ),
-        "near_copies": _share(
-            copies.flags, "lower", floor=copies.floor, space=sets.space, seed=seed
-        ),
+        "near_copies": _copies(copies, sets.space, seed),
     }
+
+
+def share_of_copies(sets: FeatureSets, *, seed: int = 0) -> Measure:
+    """The share of samples that are near copies, alone: for a further space.
+
+    Raises:
+        ValueError: there are no training items, or the features do not match.
+    """
+    if sets.train is None:
+        raise ValueError("without training items there is nothing to copy")
+    copies = near_copies(sets.generated, sets.train, sets.reference)
+    return _copies(copies, sets.space, seed)
+
+
+def _copies(copies: NearCopies, space: str, seed: int) -> Measure:
+    return _share(copies.flags, "lower", floor=copies.floor, space=space, seed=seed)
 
 
 def label_fidelity(

@@ -79,6 +79,8 @@ class Player:
 class Model(nn.Module, ABC):
     """Networks and the game that trains them.
 
+    `dials` are numbers in the losses that a controller may turn while training goes on, by name.
+
     Every model generates in two steps: it draws latents (a GAN: noise, a VAE: from its prior)
     and decodes them. Sampling, temperature and interpolation are the same for all.
     """
@@ -89,6 +91,7 @@ class Model(nn.Module, ABC):
     def __init__(self, classes: int):
         super().__init__()
         self.classes = classes
+        self.dials: dict[str, float] = {}
         self.label_share: Tensor
         self.register_buffer("label_share", torch.full((classes,), 1 / max(classes, 1)))
 

@@ -16,6 +16,7 @@ from ectype.models.local_prior import LocalPrior
 from ectype.models.mixture import MOST_PARTS
 from ectype.models.prior import FlowPrior
 from ectype.models.vae import Vae
+from ectype.nets.augment import Augmentation
 from ectype.nets.velocity import Velocity
 
 NetworkFactory = Callable[..., nn.Module]
@@ -28,6 +29,7 @@ def build(
     *,
     classes: int,
     dimensions: int,
+    augmentation: Augmentation | None = None,
 ) -> Model:
     """Build the model that a configuration names, with fresh weights.
 
@@ -37,19 +39,27 @@ def build(
         likelihood: of the data under a decoder.
         classes: number of labels.
         dimensions: numbers in one item, from which the default penalty weight follows.
+        augmentation: random changes that keep a discriminator from learning items by heart.
 
     Raises:
-        UsageError: the settings would make a model that cannot be sampled.
+        UsageError: the settings would make a model that cannot be sampled or trained.
     """
     if config.family == "gan":
         settings, latent = config.gan, config.gan.latent
         gamma = settings.gamma if settings.gamma is not None else default_gamma(dimensions)
+        if augmentation is None and isinstance(settings.augment, float):
+            raise UsageError(
+                f"there is no augmentation for the domain “{config.domain}”",
+                where=f"gan.augment={settings.augment:g}",
+                hint="leave it at adaptive, which does nothing there, or set it to off",
+            )
         return Gan(
             network("generator", latent=latent),
             network("discriminator", latent=latent),
             settings,
             classes=classes,
             gamma=gamma,
+            augmentation=None if settings.augment == "off" else augmentation,
         )
     latent = config.vae.latent
     prior = None

@@ -12,6 +12,7 @@ from ectype.models import penalties
 from ectype.models.base import Batch, Model, Player, Turn
 from ectype.models.games import GAMES
 from ectype.models.schedules import cosine
+from ectype.nets.augment import Augmentation, Transform, unchanged
 from ectype.nets.precision import full_precision
 
 Log = Mapping[str, Tensor]
@@ -32,6 +33,11 @@ class Gan(Model):
         settings: which game, and its rates.
         classes: number of labels, 0 for none.
         gamma: weight of the penalty at the start; it falls tenfold over training.
+        augmentation: draws what is done to items before the discriminator judges them, real and
+            generated alike; None for nothing.
+
+    The dial `augment` is the probability of each of the augmentation's operations. At 0 it is left
+    out, and costs nothing.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class Gan(Model):
         *,
         classes: int,
         gamma: float,
+        augmentation: Augmentation | None = None,
     ):
         super().__init__(classes)
         self.generator = generator
@@ -49,6 +56,10 @@ class Gan(Model):
         self.settings = settings
         self.game = GAMES[settings.loss]
         self.gamma = cosine(gamma, gamma / 10)
+        if settings.penalty != "none":
+            self.dials["penalty"] = 1.0
+        self.augmentation = augmentation
+        self.dials["augment"] = 0.0 if isinstance(settings.augment, str) else settings.augment
 
     @property
     def players(self) -> Sequence[Player]:
@@ -114,19 +125,22 @@ class Gan(Model):
         real, label = turn.batch.x, turn.batch.label
         with torch.no_grad():
             fake = self._fakes(turn)
-        judged_real, judged_fake = self._judge(real, fake, label)
+        judged_real, judged_fake = self._judge(real, fake, turn)
         loss, _ = self.game(judged_real, judged_fake)
         log = {"loss": loss, "margin": (judged_real - judged_fake).mean()}
         every = self.settings.penalty_every
         if self.settings.penalty != "none" and turn.step % every == 0:
             penalty = self.penalty(real, fake, label, turn.generator)
-            loss = loss + every * 0.5 * self.gamma(turn.progress) * penalty
+            gamma = self.dials["penalty"] * self.gamma(turn.progress)
+            loss = loss + every * 0.5 * gamma * penalty
             log["penalty"] = penalty
+        if self.dials["augment"]:
+            log["augment"] = torch.full_like(loss, self.dials["augment"])
         return loss, log
 
     def generator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """The generator's side of the game."""
-        judged_real, judged_fake = self._judge(turn.batch.x, self._fakes(turn), turn.batch.label)
+        judged_real, judged_fake = self._judge(turn.batch.x, self._fakes(turn), turn)
         _, loss = self.game(judged_real, judged_fake)
         return loss, {"loss": loss}
 
@@ -134,7 +148,10 @@ class Gan(Model):
     def penalty(
         self, real: Tensor, fake: Tensor, label: Tensor | None, generator: torch.Generator
     ) -> Tensor:
-        """The chosen gradient penalty, mean over items (R1 and R2 added)."""
+        """The chosen gradient penalty, mean over items (R1 and R2 added).
+
+        With respect to items before they are augmented: ‖∇ₓ D(T(x))‖².
+        """
         kind = self.settings.penalty
         if kind == "gp":
             x = penalties.interpolated(real, fake, generator)
@@ -143,20 +160,50 @@ class Gan(Model):
             label = None if label is None else torch.cat([label, label])
         else:
             x = real if kind == "r1" else fake
+        transform = self.transform(len(x), generator)
+
+        def judge(x: Tensor, label: Tensor | None) -> Tensor:
+            return self.discriminator(transform(x), label)
+
         if self.settings.penalty_form == "exact":
-            squared = penalties.squared_gradient_norm(self.discriminator, x, label)
+            squared = penalties.squared_gradient_norm(judge, x, label)
         else:
-            squared = penalties.finite_difference_norm(self.discriminator, x, label, generator)
+            squared = penalties.finite_difference_norm(judge, x, label, generator)
         if kind == "gp":
             squared = penalties.one_centred(squared)
         return squared.sum() / len(real)
+
+    @torch.no_grad()
+    def gaps(self, turn: Turn, held_out: Batch) -> Tensor:
+        """E D(train) − E D(held out) and E D(train) − E D(generated), (2,), all augmented.
+
+        `turn` brings the training items; as many are generated, with their labels.
+        """
+        train = turn.batch
+        items = torch.cat([train.x, self._fakes(turn), held_out.x])
+        items = self.transform(len(items), turn.generator)(items)
+        labels = None
+        if train.label is not None and held_out.label is not None:
+            labels = torch.cat([train.label, train.label, held_out.label])
+        judged = self.discriminator(items, labels).float()
+        seen, fake, unseen = judged.split([len(train.x), len(train.x), len(held_out.x)])
+        return torch.stack([seen.mean() - unseen.mean(), seen.mean() - fake.mean()])
+
+    def transform(self, n: int, generator: torch.Generator) -> Transform:
+        """What is done to n items before they are judged, drawn anew."""
+        if self.augmentation is None or not self.dials["augment"]:
+            return unchanged
+        return self.augmentation(n, self.dials["augment"], generator)
 
     def _fakes(self, turn: Turn) -> Tensor:
         z = self.draw(len(turn.batch.x), turn.batch.label, turn.generator)
         return self.generator(z, turn.batch.label).float()
 
-    def _judge(self, real: Tensor, fake: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Both through the discriminator at once; outputs in full precision."""
+    def _judge(self, real: Tensor, fake: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
+        """Both, augmented, through the discriminator at once; outputs in full precision."""
+        label = turn.batch.label
         labels = None if label is None else torch.cat([label, label])
-        judged = self.discriminator(torch.cat([real, fake]), labels).float()
+        items = torch.cat([real, fake])
+        items = self.transform(len(items), turn.generator)(items)
+        judged = self.discriminator(items, labels).float()
         return judged[: len(real)], judged[len(real) :]

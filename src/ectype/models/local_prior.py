@@ -19,14 +19,15 @@ from ectype.nets.precision import full_precision
 
 #: The most items that are kept: of more data a random choice.
 MOST_ITEMS = 20_000
-#: How many neighbours show the directions. Fewer give samples nearer to held-out items, but nearer
-#: to training items, too: docs/benchmarks.md.
+#: How many neighbours show the directions, and how far samples spread, as a multiple of theirs.
+#: Less of either gives samples nearer to held-out items, and more copies: docs/benchmarks.md.
 NEIGHBOURS = 20
+SPREAD = 1.25
 BLOCK = 1024
 
 
 class LocalPrior(nn.Module):
-    """p(z) = 1/n Σ_i N(z; z_i, C_i), C_i the second moments about z_i of its nearest latents.
+    """p(z) = 1/n Σ_i N(z; z_i, s² C_i), C_i the second moments about z_i of its nearest latents.
 
     Neighbours have the label of the item. The latents of training items are part of the model, in
     half precision: whoever has its file can decode them.
@@ -76,7 +77,7 @@ class LocalPrior(nn.Module):
         chosen = first + (place * size).long()
         centre, near = self.latents[chosen].float(), self.neighbours[chosen].long()
         others = (near != chosen[:, None]).sum(1).clamp_min(1)
-        weight = temperature * noise / others.sqrt()[:, None]
+        weight = SPREAD * temperature * noise / others.sqrt()[:, None]
         steps = self.latents[near].float() - centre[:, None]
         return centre + torch.einsum("nk,nkd->nd", weight, steps)
 

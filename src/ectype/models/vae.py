@@ -61,6 +61,7 @@ class Vae(Model):
         self.likelihood = likelihood
         self.prior = prior
         self.settings = settings
+        self.dials["free_bits"] = settings.free_bits
         self.latent = (settings.latent,)
 
     @property
@@ -144,7 +145,7 @@ class Vae(Model):
             self.likelihood,
             turn,
             beta=self.settings.beta,
-            free_bits=self.settings.free_bits,
+            free_bits=self.dials["free_bits"],
         )
 
     def prepare_prior(self, batches: Iterable[Batch], generator: torch.Generator) -> None:

@@ -234,10 +234,14 @@ def _low_end(measure: Measure) -> float:
 
 def _copies_beyond_floor(known: Mapping[str, Measure]) -> float:
     """Share of samples that are near copies, beyond what chance and the data explain."""
-    copies = known.get("near_copies")
-    if copies is None or _low_end(copies) <= (copies.floor or 0.0):
-        return 0.0
-    return copies.value - (copies.floor or 0.0)
+    copies = _worst_copies(known)
+    return 0.0 if copies is None else max(0.0, _low_end(copies) - (copies.floor or 0.0))
+
+
+def _worst_copies(known: Mapping[str, Measure]) -> Measure | None:
+    """The share of near copies in the feature space that finds most beyond its floor."""
+    found = [measure for name, measure in known.items() if name.startswith("near_copies")]
+    return max(found, key=lambda measure: measure.value - (measure.floor or 0.0), default=None)
 
 
 def _lean(known: Mapping[str, Measure]) -> float:
@@ -259,7 +263,7 @@ def _copying(known: Mapping[str, Measure]) -> str | None:
 
 def _copying_said(known: Mapping[str, Measure]) -> list[str]:
     said = []
-    if copies := known.get("near_copies"):
+    if copies := _worst_copies(known):
         beside = _beside(copies, "of unseen real data")
         said.append(
             f"Of the samples, {in_100(copies.value)} are near copies of training data{beside}."
@@ -343,7 +347,7 @@ def _weak_yardsticks(known: Mapping[str, Measure]) -> list[str]:
             f"Training and held-out data can be told apart (AUC {number(test.floor)}): they are "
             "not of one kind, and no model could match both."
         )
-    copies = known.get("near_copies")
+    copies = _worst_copies(known)
     if copies is not None and copies.floor is not None and copies.floor > COPIES[0]:
         said.append(
             f"The data repeat themselves: {in_100(copies.floor)} held-out items are near copies "

@@ -71,6 +71,11 @@ _TERMS = {
         "near copies",
         "Share of samples that are nearly a training item.",
     ),
+    "near_copies_pixels": Term(
+        "Near copies, by pixels",
+        "near copies",
+        "The same question asked of coarse pixels, which know a blurred copy.",
+    ),
     "label_fidelity": Term(
         "Labels obeyed",
         "label fidelity",

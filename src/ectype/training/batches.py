@@ -56,8 +56,7 @@ class Batches:
 
     def next(self) -> Batch:
         """The next batch, on the device."""
-        chosen = self._next_index()
-        batch = self.at(chosen)
+        batch = self.at(self.order(self.drawn))
         self.drawn += self.size
         return batch
 
@@ -68,17 +67,9 @@ class Batches:
         for chosen in order.split(size):
             yield self.at(chosen)
 
-    def at(self, chosen: Tensor) -> Batch:
-        """The items at given indices (n,) into all items, as a batch."""
-        if self._resident is not None:
-            items = self._resident[chosen.to(self.device)]
-        else:
-            items = torch.from_numpy(self._source[chosen.numpy()]).to(self.device)
-        label = None if self._labels is None else self._labels[chosen.to(self.device)]
-        return Batch(self.to_network(items), label)
-
-    def _next_index(self) -> Tensor:
-        n, start, missing = len(self.index), self.drawn, self.size
+    def order(self, start: int) -> Tensor:
+        """Indices (size,) of the batch that is drawn after `start` items."""
+        n, missing = len(self.index), self.size
         chosen = []
         while missing:
             epoch, offset = divmod(start, n)
@@ -87,6 +78,15 @@ class Batches:
             start += len(piece)
             missing -= len(piece)
         return torch.cat(chosen)
+
+    def at(self, chosen: Tensor) -> Batch:
+        """The items at given indices (n,) into all items, as a batch."""
+        if self._resident is not None:
+            items = self._resident[chosen.to(self.device)]
+        else:
+            items = torch.from_numpy(self._source[chosen.numpy()]).to(self.device)
+        label = None if self._labels is None else self._labels[chosen.to(self.device)]
+        return Batch(self.to_network(items), label)
 
     def _epoch(self, epoch: int) -> Tensor:
         if self._order is None or self._order[0] != epoch:

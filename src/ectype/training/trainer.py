@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,16 @@ import torch
 from torch import Tensor
 
 from ectype.config import Budget, TrainingSettings
-from ectype.errors import DivergedError, InterruptedRun
+from ectype.errors import InterruptedRun
 from ectype.models.base import Model, Player, Turn
 from ectype.nets.memory import place
 from ectype.training.batches import Batches
 from ectype.training.checkpoint import Checkpoint, Checkpoints
 from ectype.training.clock import Clock
+from ectype.training.controllers import Controller
 from ectype.training.ema import ExponentialAverage
+from ectype.training.learned import is_finite, learned, load_learned, optimiser, part
+from ectype.training.logs import LOGS, append, cut, plain
 from ectype.training.precision import Precision
 from ectype.training.progress import Reporter, Tick
 from ectype.training.selection import Selection
@@ -35,6 +36,23 @@ TICK_SECONDS = 1.0
 PREPARE_ITEMS = 40_000
 #: And the most that a model settles with while training goes on, for previews and the like.
 EARLY_ITEMS = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What a turn came to; the scalars lie on the device until somebody asks for them.
+
+    Attributes:
+        player: whose turn it was.
+        step: of which round.
+        drawn: items drawn before it: where its batch stands in the order of the data.
+        figures: `loss`, `gradient` (its Euclidean norm before any clipping) and the turn's log.
+    """
+
+    player: str
+    step: int
+    drawn: int
+    figures: Mapping[str, Tensor]
 
 
 class Trainer:
@@ -57,6 +75,11 @@ class Trainer:
         export: called (with averaged weights in place) after each checkpoint, to write the
             weights that others read.
         selection: decides which averaged weights are the best; None to keep the last ones.
+        controllers: what watches training and changes it, in this order, after every round.
+
+    Attributes:
+        rates: factor on every player's learning rate; 1 until a controller changes it.
+        played: the turns of the last round.
     """
 
     def __init__(
@@ -73,6 +96,7 @@ class Trainer:
         preview: Callable[[int], None],
         export: Callable[[], None],
         selection: Selection | None = None,
+        controllers: Sequence[Controller] = (),
     ):
         self.model = place(model, precision.device).train()
         self.batches = batches
@@ -83,7 +107,10 @@ class Trainer:
         self.preview = preview
         self.export = export
         self.selection = selection
+        self.controllers = controllers
         self.players = tuple(model.players)
+        self.rates = {player.name: 1.0 for player in self.players}
+        self.played: list[Played] = []
         self.optimisers = {player.name: optimiser(player) for player in self.players}
         self.ema = ExponentialAverage(model.averaged(), settings.ema)
         self.generator = torch.Generator(precision.device).manual_seed(seed % 2**63)
@@ -94,6 +121,7 @@ class Trainer:
         self._prepared: set[str] = set()
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._measures: dict[str, float] = {}
+        self._healthy: dict[str, Tensor] = {}
 
     # --- the game -------------------------------------------------------------------------
 
@@ -102,39 +130,43 @@ class Trainer:
 
         Raises:
             InterruptedRun: SIGINT or SIGTERM came; everything is saved.
-            DivergedError: a loss or a weight became infinite or not a number.
+            DivergedError: the guard, one of the controllers, could not save training.
             StorageError: the disk refused a checkpoint; the last one is whole.
         """
         self.clock.start()
         self._log_start()
+        if self.controllers and not self._healthy:
+            self.keep_healthy()
         due_save = time.perf_counter() + self.settings.checkpoint_seconds
         with StopSignals() as stop:
             progress = self.clock.progress(self.step)
             while progress < 1 and not stop.received:
                 self.round(progress)
                 progress = self.clock.progress(self.step)
+                for controller in self.controllers:
+                    controller.after_round(self)
                 self._score_if_due(progress)
                 if progress >= 1:
                     self.clock.end()
                 if self._measures or time.perf_counter() >= self._due_tick:
                     self.tick()
                 self._draw_due_preview()
-                if time.perf_counter() >= due_save:
-                    self.save()
+                if time.perf_counter() >= due_save and self.save():
                     due_save = time.perf_counter() + self.settings.checkpoint_seconds
             if self._sums:
                 self.tick()
             self._draw_due_preview()
-            self.save()
+            saved = self.save()
         if stop.received and progress < 1:
             raise InterruptedRun(
-                f"stopped at step {self.step:,} and saved",
+                f"stopped at step {self.step:,} and {'saved' if saved else 'not saved: damaged'}",
                 signal_number=stop.received,
                 where=str(self.folder),
             )
 
     def round(self, progress: float) -> None:
         """One turn of every player that plays now."""
+        self.played = []
         for player in self.players:
             if player.plays(progress, self.step):
                 self.turn(player, progress)
@@ -151,23 +183,31 @@ class Trainer:
             self._prepared.add(player.name)
         self.model.requires_grad_(False)
         player.module.requires_grad_(True)
+        drawn = self.batches.drawn
         turn = Turn(self.batches.next(), progress, self.step, self.generator)
         with self.precision.autocast():
             loss, log = player.loss(turn)
         optimiser = self.optimisers[player.name]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        gradients = [p.grad for p in player.module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
         if player.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(player.module.parameters(), player.max_gradient_norm)
+            torch.nn.utils.clip_grads_with_norm_(
+                player.module.parameters(), player.max_gradient_norm, norm
+            )
         for group in optimiser.param_groups:
-            group["lr"] = player.learning_rate(progress)
+            group["lr"] = self.rates[player.name] * player.learning_rate(progress)
         optimiser.step()
-        self._note(player.name, log)
+        figures = {name: value.detach() for name, value in log.items()}
+        self._note(player.name, figures)
+        figures |= {"loss": loss.detach(), "gradient": norm}
+        self.played.append(Played(player=player.name, step=self.step, drawn=drawn, figures=figures))
 
     # --- what is told ---------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Fetch the losses from the device, check them, log and show them."""
+        """Fetch the losses from the device, log and show them."""
         losses = {name: (total / count).item() for name, (total, count) in self._sums.items()}
         measures = self._measures
         self._sums, self._measures = {}, {}
@@ -189,20 +229,25 @@ class Trainer:
             measures=measures,
         )
         line = asdict(tick) | {"losses": plain(losses), "measures": plain(measures)}
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+        append(self.folder / "log.jsonl", line)
         self.reporter.tick(tick)
         # a long run needs no line a second
         self._due_tick = time.perf_counter() + max(TICK_SECONDS, seconds / 500)
-        if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
-            raise self._diverged(f"{', '.join(bad)} became infinite or not a number")
 
-    def _note(self, player: str, log: Any) -> None:
+    def event(self, kind: str, **facts: Any) -> None:
+        """Tell the reporter that something happened, and add it to `events.jsonl`.
+
+        Among the facts is `what`, a plain sentence.
+        """
+        append(self.folder / "events.jsonl", {"event": kind, "step": self.step, **facts})
+        self.reporter.note(facts["what"])
+
+    def _note(self, player: str, log: Mapping[str, Tensor]) -> None:
         """Add a turn's figures to the running sums, on the device: no waiting for it here."""
         for name, value in log.items():
             key = f"{player}/{name}"
             total, count = self._sums.get(key, (0.0, 0))
-            self._sums[key] = (total + value.detach(), count + 1)
+            self._sums[key] = (total + value, count + 1)
 
     def _log_start(self) -> None:
         self._session_start = (self.clock.seconds(), self.step)
@@ -247,37 +292,27 @@ class Trainer:
 
     # --- saving and going on --------------------------------------------------------------
 
-    def save(self) -> None:
+    def save(self) -> bool:
         """Write the weights that others read, then a checkpoint.
 
         In this order: whatever moment the process dies at, the weights are not older than the
-        newest checkpoint.
-
-        Raises:
-            DivergedError: a number is not finite; such a state is never saved.
+        newest checkpoint. A state in which a number is not finite is never saved; False then.
         """
         if self._saved_step == self.step:
-            return
+            return True
         state = self.state()
-        numbers = [t for t in state.tensors.values() if t.is_floating_point()]
-        if not torch.isfinite(torch.nn.utils.get_total_norm(numbers)):
-            raise self._diverged("a weight or a moment became infinite or not a number")
+        if not is_finite(state.tensors.values()):
+            return False
         with self.evaluating():
             self.export()
         self.checkpoints.save(self.step, state)
         self._saved_step = self.step
+        return True
 
     def state(self) -> Checkpoint:
         """All training state."""
-        made_anew = tuple(f"{name}." for name in self.model.settled())
-        weights = self.model.state_dict().items()
-        tensors = {f"model.{k}": v for k, v in weights if not k.startswith(made_anew)}
-        tensors |= {f"ema.{k}": v for k, v in self.ema.state().items()}
-        for player in self.players:
-            states = self.optimisers[player.name].state
-            for name, parameter in player.module.named_parameters():
-                for key, value in states.get(parameter, {}).items():
-                    tensors[f"optimiser.{player.name}.{name}.{key}"] = value
+        tensors = self.learned()
+        tensors |= {f"healthy.{k}": v for k, v in self._healthy.items()}
         tensors["random.training"] = self.generator.get_state()
         tensors["random.torch"] = torch.get_rng_state()
         values = {
@@ -288,6 +323,9 @@ class Trainer:
             "seconds": self.clock.seconds(),
             "progress": self.clock.progress(self.step),
             "kept": self.step,
+            "rates": self.rates,
+            "dials": self.model.dials,
+            "controllers": {each.name: each.state() for each in self.controllers},
         }
         if self.selection is not None:
             best, values["selection"] = self.selection.state()
@@ -296,16 +334,33 @@ class Trainer:
                 values["kept"] = self.selection.kept.step
         return Checkpoint(tensors, values)
 
+    def learned(self) -> dict[str, Tensor]:
+        """What training has made so far: weights, averaged weights, the optimisers' moments."""
+        return learned(self.model, self.ema, self.players, self.optimisers)
+
+    def keep_healthy(self) -> None:
+        """Remember what was learned so far, to return to it."""
+        self._healthy = {name: value.clone() for name, value in self.learned().items()}
+
+    def roll_back(self) -> None:
+        """Return to what was learned when it was last healthy.
+
+        Steps, time, noise and the order of the data go on: what comes next is another try.
+        """
+        self._load_learned(self._healthy)
+
     def resume(self) -> bool:
         """Take up the newest whole checkpoint; False where there is none."""
         checkpoint, passed_over = self.checkpoints.latest()
         for text in passed_over:
             self.reporter.note(f"{text}; using the one before")
         if checkpoint is None:
-            (self.folder / "log.jsonl").unlink(missing_ok=True)
+            for name in LOGS:
+                (self.folder / name).unlink(missing_ok=True)
             return False
         self.load_state(checkpoint)
-        cut_log(self.folder / "log.jsonl", self.step)
+        for name in LOGS:
+            cut(self.folder / name, self.step)
         with self.evaluating():  # the weights may be those of a later step, or be lost
             self.export()
         return True
@@ -313,73 +368,22 @@ class Trainer:
     def load_state(self, checkpoint: Checkpoint) -> None:
         """Put every part of a state back where it came from."""
         tensors, values = checkpoint.tensors, checkpoint.values
-        self.model.load_state_dict({**self.model.state_dict(), **part(tensors, "model.")})
-        self.ema.average.load_state_dict(part(tensors, "ema."))
-        for player in self.players:
-            saved = part(tensors, f"optimiser.{player.name}.")
-            states = self.optimisers[player.name].state
-            for name, parameter in player.module.named_parameters():
-                entries = part(saved, f"{name}.")
-                # moments must lie in memory as their parameter does: fused steps rely on it
-                states[parameter] = {
-                    key: torch.empty_like(parameter).copy_(value)
-                    if value.shape == parameter.shape and key != "step"
-                    else value.clone().to(parameter.device)
-                    for key, value in entries.items()
-                    if "." not in key
-                }
+        self._load_learned(tensors)
+        self._healthy = part(tensors, "healthy.")
         self.generator.set_state(tensors["random.training"].cpu())
         torch.set_rng_state(tensors["random.torch"].cpu())
         self.step = self._saved_step = values["step"]
-        self._settled_step = -1
         self.batches.drawn = values["drawn"]
         self.ema.updates = values["ema_updates"]
         self._prepared = set(values["prepared"])
         self.clock = Clock(self.clock.budget, values["seconds"])
+        self.rates = dict(values["rates"])
+        self.model.dials.update(values["dials"])
+        for controller in self.controllers:
+            controller.load_state(values["controllers"][controller.name])
         if self.selection is not None:
             self.selection.load_state(part(tensors, "best."), values["selection"])
 
-    def _diverged(self, what: str) -> DivergedError:
-        return DivergedError(
-            f"training diverged at step {self.step:,}: {what}",
-            where=str(self.folder),
-            hint="the last good checkpoint is kept; try a lower learning rate "
-            "(--set gan.learning_rate=… or vae.learning_rate=…) with --new",
-        )
-
-
-def optimiser(player: Player) -> torch.optim.Optimizer:
-    """The player's Adam with decoupled weight decay, in one fused kernel."""
-    return torch.optim.AdamW(
-        player.module.parameters(),
-        lr=player.learning_rate(0.0),
-        betas=player.betas,
-        eps=1e-8,
-        weight_decay=player.weight_decay,
-        fused=True,
-    )
-
-
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries under a prefix, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def plain(figures: dict[str, float]) -> dict[str, float | None]:
-    """Figures as JSON can hold them: it knows neither infinity nor NaN."""
-    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
-
-
-def cut_log(path: Path, step: int) -> None:
-    """Drop the lines of a log that lie after a step: the run will write them again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:  # the process died while writing it
-            continue
-        if entry["step"] <= step:
-            kept.append(line + "\n")
-    path.write_text("".join(kept))
+    def _load_learned(self, tensors: dict[str, Tensor]) -> None:
+        load_learned(tensors, self.model, self.ema, self.players, self.optimisers)
+        self._settled_step = -1

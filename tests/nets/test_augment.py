@@ -1,0 +1,123 @@
+"""Changes to pictures: against slow ones that treat pictures, rows and pixels one by one."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from ectype.nets.augment import PictureAugmentation, PictureTransform
+from tests.models.numeric import seeded
+
+OPERATIONS = ("shift", "cut", "brightness", "saturation", "contrast")
+
+
+def pictures(n: int, channels: int, height: int, width: int) -> Tensor:
+    return 2 * torch.rand(n, channels, height, width, generator=seeded(1)) - 1
+
+
+def drawn(colours: int, n: int, p: float, seed: int = 0) -> PictureTransform:
+    return PictureAugmentation(colours)(n, p, seeded(seed))
+
+
+def slow(transform: PictureTransform, x: Tensor) -> Tensor:
+    """The same changes, number by number."""
+    height, width = x.shape[-2:]
+    result = torch.empty_like(x)
+    for i, picture in enumerate(x.clone()):
+        colours = picture[: transform.colours]
+        colours += transform.brightness[i]
+        if transform.colours == 3:
+            grey = (colours[0] + colours[1] + colours[2]) / 3
+            for colour in colours:
+                colour.copy_(grey + (1 + transform.saturation[i]) * (colour - grey))
+        mean = colours.mean()
+        colours.copy_(mean + (1 + transform.contrast[i]) * (colours - mean))
+        down = round(transform.shift[0, i].item() * height / 8)
+        right = round(transform.shift[1, i].item() * width / 8)
+        top = int(transform.centre[0, i].item() * (height + 1)) - round(height / 2) // 2
+        left = int(transform.centre[1, i].item() * (width + 1)) - round(width / 2) // 2
+        for row in range(height):
+            for column in range(width):
+                from_row = min(max(row - down, 0), height - 1)
+                from_column = min(max(column - right, 0), width - 1)
+                result[i, :, row, column] = picture[:, from_row, from_column]
+                in_rows = top <= row < top + round(height / 2)
+                in_columns = left <= column < left + round(width / 2)
+                if transform.cut[i] and in_rows and in_columns:
+                    result[i, :, row, column] = 0
+    return result
+
+
+@pytest.mark.parametrize(
+    ("channels", "height", "width"), [(1, 9, 16), (2, 8, 8), (3, 17, 10), (4, 16, 16)]
+)
+@pytest.mark.parametrize("p", [0.5, 1.0])
+def test_pictures_change_as_they_do_number_by_number(channels, height, width, p):
+    colours = 3 if channels >= 3 else 1
+    transform = drawn(colours, 12, p)
+    x = pictures(12, channels, height, width)
+    torch.testing.assert_close(transform(x), slow(transform, x))
+    lying = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(transform(lying), transform(x))
+
+
+def test_at_probability_zero_nothing_changes_to_the_bit():
+    x = pictures(50, 4, 16, 12)
+    assert torch.equal(drawn(3, 50, 0.0)(x), x)
+
+
+def test_each_operation_comes_as_often_as_its_probability_and_apart_from_the_others():
+    n, p = 20_000, 0.3
+    transform = drawn(3, n, p)
+    on = {name: getattr(transform, name) != 0 for name in OPERATIONS}
+    on["shift"] = on["shift"].any(0)
+    table = torch.stack([on[name] for name in OPERATIONS]).double()
+    spread = (p * (1 - p) / n) ** 0.5
+    assert (table.mean(1) - p).abs().max() < 5 * spread
+    correlation = torch.corrcoef(table) - torch.eye(len(OPERATIONS), dtype=torch.float64)
+    assert correlation.abs().max() < 5 / n**0.5
+
+
+def test_changes_stay_within_their_ranges_and_fill_them():
+    transform = drawn(3, 20_000, 1.0)
+    for name, most in {"shift": 1, "brightness": 0.5, "saturation": 1, "contrast": 0.5}.items():
+        values = getattr(transform, name)
+        assert values.abs().max() <= most
+        assert values.std().item() == pytest.approx(most / 3**0.5, rel=0.03)  # evenly spread
+        assert values.mean().abs() < 0.03 * most
+    x = torch.arange(32.0).expand(20_000, 1, 8, 32)  # the middle column tells where it is from
+    still = torch.zeros(20_000)
+    moved = PictureTransform(
+        colours=1,
+        shift=transform.shift,
+        cut=still.bool(),
+        centre=transform.centre,
+        brightness=still,
+        saturation=still,
+        contrast=still,
+    )(x)[:, 0, 0, 16]
+    assert moved.unique().tolist() == [12, 13, 14, 15, 16, 17, 18, 19, 20]
+
+
+def test_transparency_moves_with_its_picture_and_keeps_its_values():
+    x = pictures(30, 4, 16, 16)
+    x[:, 3] = x[:, 3].sign()
+    changed = drawn(3, 30, 1.0)(x)
+    assert set(changed[:, 3].unique().tolist()) == {-1.0, 0.0, 1.0}  # 0 where a square is cut out
+    grey = torch.cat([x[:, :1], x[:, 3:]], 1)
+    assert set(drawn(1, 30, 1.0)(grey)[:, 1].unique().tolist()) == {-1.0, 0.0, 1.0}
+
+
+def test_a_transform_does_the_same_twice_and_seeds_differ():
+    x = pictures(8, 3, 16, 16)
+    transform = drawn(3, 8, 0.8)
+    assert torch.equal(transform(x), transform(x))
+    assert torch.equal(transform(x), drawn(3, 8, 0.8)(x))
+    assert not torch.equal(transform(x), drawn(3, 8, 0.8, seed=1)(x))
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_gradients_pass_through_once_and_twice(channels):
+    transform = drawn(3 if channels > 2 else 1, 3, 1.0)
+    x = pictures(3, channels, 8, 9).double().requires_grad_()
+    assert torch.autograd.gradcheck(transform, x, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda t: transform(t).pow(3), x, fast_mode=True, atol=1e-4)
