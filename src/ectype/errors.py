@@ -45,7 +45,7 @@ class DataError(EctypeError):
 
 
 class DivergedError(EctypeError):
-    """Training diverged and could not be recovered."""
+    """Training diverged, or does not fit into memory, and could not be recovered."""
 
     exit_code = 4
     code = "diverged"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ectype.errors import UsageError
+from ectype.nets.pieces import batch_norms, in_pieces
 
 #: Samples are computed in blocks of this many, always whole, so that sample i of a seed does
 #: not depend on how many are asked for: both the noise and the arithmetic stay the same.
@@ -80,6 +81,7 @@ class Model(nn.Module, ABC):
     """Networks and the game that trains them.
 
     `dials` are numbers in the losses that a controller may turn while training goes on, by name.
+    `pieces` is how many pieces a batch of training is cut into where it passes through a network.
 
     Every model generates in two steps: it draws latents (a GAN: noise, a VAE: from its prior)
     and decodes them. Sampling, temperature and interpolation are the same for all.
@@ -92,6 +94,7 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.classes = classes
         self.dials: dict[str, float] = {}
+        self.pieces = 1
         self.label_share: Tensor
         self.register_buffer("label_share", torch.full((classes,), 1 / max(classes, 1)))
 
@@ -124,6 +127,18 @@ class Model(nn.Module, ABC):
         shorter than any vector that the model has seen.
         """
         return slerp(start, end, share)
+
+    def pieces_of(self, network: nn.Module) -> int:
+        """How many pieces a batch of training passes through a network in; one if it mixes them."""
+        return 1 if self.pieces == 1 or batch_norms(network) else self.pieces
+
+    def through(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Any:
+        """What a network makes of a batch of training, in pieces."""
+        return in_pieces(network, self.pieces_of(network), x, label)
+
+    def statistics(self) -> Sequence[Tensor]:
+        """What a loss changes without learning it: running statistics, the tensors in use."""
+        return [value for norm in batch_norms(self) for value in norm.buffers()]
 
     def settled(self) -> Mapping[str, nn.Module]:
         """What `settle` makes and sampling needs beside the averaged networks, by name."""

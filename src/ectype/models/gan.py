@@ -161,13 +161,16 @@ class Gan(Model):
         else:
             x = real if kind == "r1" else fake
         transform = self.transform(len(x), generator)
-
-        def judge(x: Tensor, label: Tensor | None) -> Tensor:
-            return self.discriminator(transform(x), label)
-
         if self.settings.penalty_form == "exact":
-            squared = penalties.squared_gradient_norm(judge, x, label)
+            pieces = self.pieces_of(self.discriminator)
+            squared = penalties.squared_gradient_norm(
+                self.discriminator, x, label, transform=transform, pieces=pieces
+            )
         else:
+
+            def judge(x: Tensor, label: Tensor | None) -> Tensor:
+                return self.through(self.discriminator, transform(x), label)
+
             squared = penalties.finite_difference_norm(judge, x, label, generator)
         if kind == "gp":
             squared = penalties.one_centred(squared)
@@ -185,7 +188,7 @@ class Gan(Model):
         labels = None
         if train.label is not None and held_out.label is not None:
             labels = torch.cat([train.label, train.label, held_out.label])
-        judged = self.discriminator(items, labels).float()
+        judged = self.through(self.discriminator, items, labels).float()
         seen, fake, unseen = judged.split([len(train.x), len(train.x), len(held_out.x)])
         return torch.stack([seen.mean() - unseen.mean(), seen.mean() - fake.mean()])
 
@@ -197,7 +200,7 @@ class Gan(Model):
 
     def _fakes(self, turn: Turn) -> Tensor:
         z = self.draw(len(turn.batch.x), turn.batch.label, turn.generator)
-        return self.generator(z, turn.batch.label).float()
+        return self.through(self.generator, z, turn.batch.label).float()
 
     def _judge(self, real: Tensor, fake: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
         """Both, augmented, through the discriminator at once; outputs in full precision."""
@@ -205,5 +208,5 @@ class Gan(Model):
         labels = None if label is None else torch.cat([label, label])
         items = torch.cat([real, fake])
         items = self.transform(len(items), turn.generator)(items)
-        judged = self.discriminator(items, labels).float()
+        judged = self.through(self.discriminator, items, labels).float()
         return judged[: len(real)], judged[len(real) :]

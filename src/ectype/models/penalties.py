@@ -7,9 +7,13 @@ finite-difference form estimates the same quantity from two forward passes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
+
+from ectype.nets.augment import Transform, unchanged
+from ectype.nets.pieces import in_pieces
 
 Discriminator = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -17,14 +21,29 @@ Discriminator = Callable[[Tensor, Tensor | None], Tensor]
 SIGMA = 0.01
 
 
-def squared_gradient_norm(discriminator: Discriminator, x: Tensor, label: Tensor | None) -> Tensor:
-    """‖∇ₓ D(x)‖² of each item, (n,), differentiable in the discriminator's weights.
+def squared_gradient_norm(
+    discriminator: Discriminator,
+    x: Tensor,
+    label: Tensor | None,
+    *,
+    transform: Transform = unchanged,
+    pieces: int = 1,
+) -> Tensor:
+    """‖∇ₓ D(T(x))‖² of each item, (n,), differentiable in the discriminator's weights.
 
     R1 where x is real, R2 where it is generated. Mescheder et al. (arXiv 1801.04406), eq. 9, 10.
+    The discriminator sees the items in so many pieces; T is drawn for all of them at once.
     """
     x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(discriminator(x, label).sum(), x, create_graph=True)
+    changed = transform(x)
+    slope = in_pieces(partial(_slope, discriminator), pieces, changed, label)
+    (gradient,) = torch.autograd.grad(changed, x, slope, create_graph=True)
     return gradient.square().flatten(1).sum(1)
+
+
+def _slope(discriminator: Discriminator, x: Tensor, label: Tensor | None) -> Tensor:
+    """∇ₓ D(x), shaped like x, which takes part in a graph."""
+    return torch.autograd.grad(discriminator(x, label).sum(), x, create_graph=True)[0]
 
 
 def finite_difference_norm(

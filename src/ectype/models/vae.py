@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +102,10 @@ class Vae(Model):
         """The local prior."""
         return {"prior": self.prior} if isinstance(self.prior, LocalPrior) else {}
 
+    def statistics(self) -> Sequence[Tensor]:
+        """Those of the likelihood too."""
+        return [*super().statistics(), *self.likelihood.buffers()]
+
     def ready(self, progress: float) -> bool:
         """With a flow, once the prior has begun to learn."""
         return not isinstance(self.prior, FlowPrior) or progress > self.settings.autoencoder_share
@@ -140,8 +145,8 @@ class Vae(Model):
     def autoencoder_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """The bound's negative, with its KL weighted."""
         return variational_loss(
-            self.encoder,
-            self.decoder,
+            partial(self.through, self.encoder),
+            partial(self.through, self.decoder),
             self.likelihood,
             turn,
             beta=self.settings.beta,
@@ -161,7 +166,7 @@ class Vae(Model):
     def prior_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """Flow matching on posterior means of the frozen encoder."""
         assert isinstance(self.prior, FlowPrior)
-        z, label = latents(self.encoder, [turn.batch])
+        z, label = latents(partial(self.through, self.encoder), [turn.batch])
         loss = self.prior.loss(z, label, turn.generator)
         return loss, {"loss": loss}
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ectype.models.base import Batch, Turn
 from ectype.models.likelihoods import Likelihood
 from ectype.nets.precision import full_precision
 
+#: (items, label) to the mean and the log-variance of their latents, before it is bounded.
+Encoder = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+#: (latents, label) to the likelihood's parameters.
+Decoder = Callable[[Tensor, Tensor | None], Tensor]
 
-def posterior(encoder: nn.Module, x: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+
+def posterior(encoder: Encoder, x: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and log-variance of q(z|x), each (n, *latent), fp32.
 
     The log-variance is kept within ±5 by a smooth bound: an unbounded one is the usual way in
@@ -41,8 +46,8 @@ def log_normal(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def variational_loss(
-    encoder: nn.Module,
-    decoder: nn.Module,
+    encoder: Encoder,
+    decoder: Decoder,
     likelihood: Likelihood,
     turn: Turn,
     *,
@@ -65,7 +70,7 @@ def variational_loss(
 
 
 @torch.no_grad()
-def latents(encoder: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor | None]:
+def latents(encoder: Encoder, batches: Iterable[Batch]) -> tuple[Tensor, Tensor | None]:
     """The posterior mean of every item, (n, *latent), and the items' labels (n,)."""
     means, labels = [], []
     for batch in batches:

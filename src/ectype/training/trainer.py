@@ -21,6 +21,7 @@ from ectype.training.checkpoint import Checkpoint, Checkpoints
 from ectype.training.clock import Clock
 from ectype.training.controllers import Controller
 from ectype.training.ema import ExponentialAverage
+from ectype.training.guard.memory import within_memory
 from ectype.training.learned import is_finite, learned, load_learned, optimiser, part
 from ectype.training.logs import LOGS, append, cut, plain
 from ectype.training.precision import Precision
@@ -80,6 +81,7 @@ class Trainer:
     Attributes:
         rates: factor on every player's learning rate; 1 until a controller changes it.
         played: the turns of the last round.
+        statistics: those that the model's losses change, see `Model.statistics`.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Trainer:
         self.played: list[Played] = []
         self.optimisers = {player.name: optimiser(player) for player in self.players}
         self.ema = ExponentialAverage(model.averaged(), settings.ema)
+        self.statistics = model.statistics()
         self.generator = torch.Generator(precision.device).manual_seed(seed % 2**63)
         self.checkpoints = Checkpoints(folder / "checkpoints", settings.keep)
         self.clock = Clock(budget)
@@ -185,10 +188,15 @@ class Trainer:
         player.module.requires_grad_(True)
         drawn = self.batches.drawn
         turn = Turn(self.batches.next(), progress, self.step, self.generator)
-        with self.precision.autocast():
-            loss, log = player.loss(turn)
+        figures = within_memory(self, player.name, lambda: self._learn(player, turn))
+        self.played.append(Played(player=player.name, step=self.step, drawn=drawn, figures=figures))
+
+    def _learn(self, player: Player, turn: Turn) -> dict[str, Tensor]:
+        """The step itself; returns the turn's figures."""
         optimiser = self.optimisers[player.name]
         optimiser.zero_grad(set_to_none=True)
+        with self.precision.autocast():
+            loss, log = player.loss(turn)
         loss.backward()
         gradients = [p.grad for p in player.module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
@@ -197,12 +205,11 @@ class Trainer:
                 player.module.parameters(), player.max_gradient_norm, norm
             )
         for group in optimiser.param_groups:
-            group["lr"] = self.rates[player.name] * player.learning_rate(progress)
+            group["lr"] = self.rates[player.name] * player.learning_rate(turn.progress)
         optimiser.step()
         figures = {name: value.detach() for name, value in log.items()}
         self._note(player.name, figures)
-        figures |= {"loss": loss.detach(), "gradient": norm}
-        self.played.append(Played(player=player.name, step=self.step, drawn=drawn, figures=figures))
+        return figures | {"loss": loss.detach(), "gradient": norm}
 
     # --- what is told ---------------------------------------------------------------------
 
@@ -325,6 +332,7 @@ class Trainer:
             "kept": self.step,
             "rates": self.rates,
             "dials": self.model.dials,
+            "pieces": self.model.pieces,
             "controllers": {each.name: each.state() for each in self.controllers},
         }
         if self.selection is not None:
@@ -379,6 +387,7 @@ class Trainer:
         self.clock = Clock(self.clock.budget, values["seconds"])
         self.rates = dict(values["rates"])
         self.model.dials.update(values["dials"])
+        self.model.pieces = values["pieces"]
         for controller in self.controllers:
             controller.load_state(values["controllers"][controller.name])
         if self.selection is not None:

@@ -10,6 +10,7 @@ import torch
 from ectype.errors import DataError, DivergedError
 from ectype.training.guard import symptoms
 from ectype.training.guard.symptoms import Figures, Typical
+from ectype.training.guard.trends import Trends
 from ectype.training.learned import is_finite
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Guard:
         self._waiting: list[Played] = []
         self._turns: list[Figures] = []  # those of `_waiting` that were fetched before their time
         self._typical = Typical()
+        self._trends = Trends()
         self._tries: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._alike = False
@@ -87,6 +89,7 @@ class Guard:
         return {
             "turns": [turn.to_json() for turn in self._turns],
             "levels": dict(self._typical.levels),
+            "trends": self._trends.state(),
             "tries": dict(self._tries),
             "seen": dict(self._seen),
             "alike": self._alike,
@@ -97,6 +100,7 @@ class Guard:
         self._waiting = []
         self._turns = [Figures(*turn) for turn in values["turns"]]
         self._typical.levels = dict(values["levels"])
+        self._trends.load_state(values["trends"])
         self._tries, self._seen = dict(values["tries"]), dict(values["seen"])
         self._alike = values["alike"]
 
@@ -116,6 +120,10 @@ class Guard:
         if trouble := self._exploded(excess):
             self._answer(trainer, trouble, turns)
             return
+        progress = trainer.clock.progress(trainer.step)
+        self._trends.add(turns, progress)
+        for kind, what in self._trends.events(progress).items():
+            trainer.event(kind, what=what)
         if trainer.step % LOOK == 0:
             self._look(trainer, turns)
             calm = all(orders < symptoms.CALM for _, orders in excess.values())
@@ -212,6 +220,7 @@ class Guard:
             )
         self._tries[trouble.kind] = tried + 1
         trainer.roll_back()
+        self._trends.restart()
         slower = SLOWER_STILL if trouble.kind == "explosion" else SLOWER
         for player in {turn.player for turn in turns}:
             trainer.rates[player] *= slower[tried]
