@@ -20,12 +20,15 @@ def test_the_first_signal_is_noted(number):
 
 
 def test_the_second_interrupt_interrupts():
+    # started in the background, a shell has it ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with StopSignals() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.received == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_second_signal_ends_the_process():
