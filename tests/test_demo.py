@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ectype import cli, demo
+from ectype import cli
+from ectype.demo import image
 from ectype.errors import UsageError
 from ectype.evaluating import Evaluation
 from tests.report.examples import report
@@ -13,7 +14,7 @@ from tests.report.examples import report
 
 @pytest.fixture(scope="module")
 def digits():
-    return demo.read_digits()
+    return image.read_digits()
 
 
 def test_the_digits_are_real(digits):
@@ -25,7 +26,7 @@ def test_the_digits_are_real(digits):
 
 
 def test_the_digits_are_written_as_folders_of_pngs(digits, tmp_path):
-    known, unseen = demo.write_digits(tmp_path)
+    known, unseen = image.write(tmp_path)
     pictures, labels = digits
     assert sorted(p.name for p in known.iterdir()) == list("0123456789")
     assert len(list(known.glob("*/*.png"))) == 4940
@@ -41,21 +42,21 @@ def test_the_digits_are_written_as_folders_of_pngs(digits, tmp_path):
 def test_what_is_written_stays_as_it_is(tmp_path):
     for name in ("digits", "unseen"):
         (tmp_path / name).mkdir()
-    demo.write_digits(tmp_path)
+    image.write(tmp_path)
     assert not list((tmp_path / "digits").iterdir())
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError) as error:
-        demo.write_digits(tmp_path)
+        image.write(tmp_path)
     assert error.value.hint == "pip install 'ectype[demo]'"
 
 
 @pytest.mark.parametrize("family", ["gan", "vae"])
 def test_the_tour_calls_the_whole_api(family, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "write_digits", lambda folder: (folder / "digits", folder / "unseen"))
+    monkeypatch.setattr(image, "write", lambda folder: (folder / "digits", folder / "unseen"))
     saves = SimpleNamespace(save=lambda folder: [folder / "grid.png"], rejects=[])
     run = SimpleNamespace(
         path=tmp_path / "run",

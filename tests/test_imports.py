@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "files": {"errors"},
     "nets": {"errors"},
     "models": {"config", "errors", "nets"},
-    "domains": {"config", "errors", "files", "nets", "models"},
+    "domains": {"config", "errors", "files", "nets", "models", "measures", "report"},
     "measures": {"config", "errors", "nets", "models"},
     "report": {"files", "measures"},
     "training": {"config", "errors", "files", "nets", "models", "measures"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ectype
-from ectype.demo import read_digits
+from ectype.demo.image import read_digits
 
 
 @pytest.mark.slow

@@ -293,16 +293,16 @@ def demo(kind: Literal["image"] = "image", /, *, common: Common = COMMON) -> Ans
     kind
         What kind of data: the handwritten digits of MNIST for `image`.
     """
-    from ectype import demo as tour
+    from ectype.demo.walk import demo as demo_of
+    from ectype.demo.walk import walk
     from ectype.training.progress import reporter_for
 
     answers: dict[str, Answer] = {}
-    steps = {"image": tour.image}[kind](settings=common.set, reporter=reporter_for(sys.stderr))
-    for name, answer in steps:
+    for name, answer in walk(kind, settings=common.set, reporter=reporter_for(sys.stderr)):
         answers[name] = answer
         if not common.json:
             answer.show(as_json=False)
-    return pages.toured(answers)
+    return pages.toured(answers, demo_of(kind).NEXT)
 
 
 def _load(run: Path, common: Common) -> Run:

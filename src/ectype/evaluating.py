@@ -19,7 +19,7 @@ from ectype.domains.cache import ArrayWriter, Cache, key_of
 from ectype.errors import UsageError
 from ectype.exhibits import exhibits
 from ectype.held_out import TRAIN_ITEMS, HeldOut, find, part_of
-from ectype.measures.features import Features, FeatureSpace, feature_space
+from ectype.measures.features import Features, FeatureSpace
 from ectype.measures.frechet import frechet_distance
 from ectype.measures.inception import inception_space
 from ectype.measures.likelihood import likelihood_measures
@@ -31,7 +31,7 @@ from ectype.measures.suite import (
     measure_features,
     share_of_copies,
 )
-from ectype.models.base import SAMPLE_BLOCK, Batch
+from ectype.models.base import Batch
 from ectype.models.vae import Vae
 from ectype.report import Report, write_report
 from ectype.training.progress import Reporter, Silent
@@ -256,8 +256,9 @@ class _Judging:
 
     def _batches(self, items: Chosen) -> Iterator[Batch]:
         device, labels = self.run.precision.device, items.labels
-        for start in range(0, len(items), SAMPLE_BLOCK):
-            block = slice(start, start + SAMPLE_BLOCK)
+        size = self.run.model.block
+        for start in range(0, len(items), size):
+            block = slice(start, start + size)
             x = self.run.domain.to_network(torch.from_numpy(items[block]).to(device), self.run.spec)
             label = None if labels is None else torch.from_numpy(labels[block]).to(device)
             yield Batch(x, label)
@@ -265,7 +266,7 @@ class _Judging:
     def _closer(self, train: Chosen) -> Iterator[FeatureSets]:
         """The same items in the spaces that only near copies are sought in."""
         for name in self.run.domain.copy_spaces:
-            space = feature_space(name)
+            space = self.run.domain.feature_space(name, self.run.spec)
             if name != self.space.name:
                 sides = (self.generated, self.reference, train)
                 features = (np.concatenate([*_extracted(space, side)]) for side in sides)
@@ -337,7 +338,9 @@ def _space(run: Run, features: str | None) -> FeatureSpace:
     if name not in known:
         message = f"{run.config.domain} data has no feature space “{name}”"
         raise UsageError(message, hint=f"known: {', '.join(known)}")
-    return inception_space(settings.inception) if name == "inception" else feature_space(name)
+    if name == "inception":
+        return inception_space(settings.inception)
+    return run.domain.feature_space(name, run.spec)
 
 
 # --- the report's facts -------------------------------------------------------------------

@@ -61,7 +61,8 @@ def exhibits(
         pairs = in_pairs(reference[:PAIRS], copies[:PAIRS], COLUMNS)
         caption = "Held-out items, and below each what the model makes of it."
         found.append(sheets.draw("reconstruction", "Reconstructions", caption, pairs))
-    return (*found, *_previews(run))
+    own = run.domain.own_exhibits(generated, reference, train, run.spec, sheets.folder)
+    return (*found, *own, *_previews(run))
 
 
 class _Sheets:

@@ -211,7 +211,7 @@ class _Work:
 
     def _resolve(self, asked: Config, dataset: Dataset, precision: Precision) -> Config:
         """Fill in all that was left to ectype."""
-        from ectype.training.planning import default_batch, plan_capacity
+        from ectype.training.planning import plan_capacity
 
         family, reason = choose_family(asked.family, facts_of(dataset, asked.budget))
         reason = reason if asked.start is None else "that of the run to start from"
@@ -219,7 +219,7 @@ class _Work:
         self.reporter.note(f"arithmetic on {precision.device.type}: {precision.reason}")
         training = asked.training
         if training.batch is None:
-            batch = default_batch(family, precision.device.type)
+            batch = self.domain.default_batch(family, precision.device.type)
             training = dataclasses.replace(training, batch=batch)
         resolved = dataclasses.replace(asked, family=family, training=training)
         if family == "vae":
@@ -377,8 +377,8 @@ def _selection(
         items = model.sample(n, seed=SEED, start=start)
         return domain.from_network(items, dataset.spec)
 
-    space = domain.feature_spaces[0]
-    score = FrechetScore(dataset.items, held_out, space, sample, precision.device)
+    space = domain.feature_space(domain.feature_spaces[0], dataset.spec)
+    score = FrechetScore(dataset.items, held_out, space, sample, model.block, precision.device)
     return Selection(score, lambda: exported(model))
 
 

@@ -149,8 +149,8 @@ def listed(rows: Sequence[dict[str, str]], prefix: str) -> Answer:
     return Answer({"settings": list(rows)}, page)
 
 
-def toured(answers: Mapping[str, Answer]) -> Answer:
-    """The end of a demo: where to look and what to try next."""
+def toured(answers: Mapping[str, Answer], further: Sequence[str]) -> Answer:
+    """The end of a demo: where to look and what to try next, RUN being the run's folder."""
     run = answers["fit"].values["run"]
     looks = [f"  {Path(a.values['files'][-1])}" for a in answers.values() if "files" in a.values]
     looks += [f"  {Path(run) / 'report.html'}"] if "evaluate" in answers else []
@@ -159,8 +159,7 @@ def toured(answers: Mapping[str, Answer]) -> Answer:
         "Look at:",
         *looks,
         "Then try:",
-        f"  ectype sample {run} --label 3 -n 16 -o threes",
-        "  ectype fit YOUR_PICTURES",
+        *(f"  {command.replace('RUN', str(run))}" for command in further),
     ]
     return Answer({name: answer.values for name, answer in answers.items()}, page)
 

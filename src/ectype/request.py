@@ -134,7 +134,7 @@ def asked_config(
         labels=labels,
         data=domain.Settings(),
     )
-    return with_changes(config, as_changes(settings))
+    return with_changes(config, [*as_changes(domain.defaults), *as_changes(settings)])
 
 
 def as_changes(settings: Settings) -> list[str]:

@@ -31,33 +31,43 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class Samples:
-    """Generated items: `data` is what the domain stores (a uint8 array for images)."""
+    """Generated items, as the domain stores them (n, *spec.shape)."""
 
-    data: Any
+    items: np.ndarray
     spec: Spec
     domain: Domain
     label: str | None = None
     columns: int | None = None
     as_grid: bool = False
 
+    @property
+    def data(self) -> Any:
+        """As a user of this kind of data wants them: pictures as a uint8 array, for instance."""
+        return self.domain.present(self.items, self.spec)
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write the samples as files, with a picture of all of them; returns the paths."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        paths = [] if self.as_grid else self.domain.write(self.data, self.spec, target, self.label)
-        grid = self.domain.preview(self.data, self.spec, target / "grid", columns=self.columns)
+        paths = [] if self.as_grid else self.domain.write(self.items, self.spec, target, self.label)
+        grid = self.domain.preview(self.items, self.spec, target / "grid", columns=self.columns)
         return [*paths, grid]
 
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Items that went through a model, beside what came out."""
+    """Items that went through a model, beside what came out, both as the domain stores them."""
 
     originals: np.ndarray
-    data: np.ndarray
+    items: np.ndarray
     rejects: list[Reject]
     spec: Spec
     domain: Domain
+
+    @property
+    def data(self) -> Any:
+        """The results as a user of this kind of data wants them."""
+        return self.domain.present(self.items, self.spec)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write the reconstructions, and a picture of pairs: original above, result below."""
@@ -65,8 +75,8 @@ class Reconstructions:
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        paths = self.domain.write(self.data, self.spec, target, None)
-        pairs = in_pairs(self.originals[:32], self.data[:32], columns=8)
+        paths = self.domain.write(self.items, self.spec, target, None)
+        pairs = in_pairs(self.originals[:32], self.items[:32], columns=8)
         return [*paths, self.domain.preview(pairs, self.spec, target / "grid", columns=8)]
 
 
@@ -151,15 +161,11 @@ class Run:
         self, n: int, *, seed: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """The items of `sample`, a block at a time, each with its label indices if it has any."""
-        import torch
-
-        from ectype.models.base import SAMPLE_BLOCK
-
-        for block, start in enumerate(range(0, n, SAMPLE_BLOCK)):
-            kept = slice(min(SAMPLE_BLOCK, n - start))
-            with torch.inference_mode(), self.precision.autocast():
-                z, labels = self.model.draw_block(seed, block, None, 1.0)
-                items = self.model.decode(z, labels).float().cpu()
+        size = self.model.block
+        for block, start in enumerate(range(0, n, size)):
+            kept = slice(min(size, n - start))
+            with self.precision.autocast():
+                items, labels = self.model.sample_block(seed, block)
             yield self._store(items[kept]), None if labels is None else labels[kept].cpu().numpy()
 
     def interpolate(
@@ -184,14 +190,14 @@ class Run:
         """
         import torch
 
-        from ectype.models.base import SAMPLE_BLOCK, Batch
+        from ectype.models.base import Batch
 
         if not self.model.has_encoder:
             self.model.reconstruct(Batch(torch.empty(0), None))  # raises, with the reason
         originals, rejects = self.domain.read(source, self.spec)
         blocks = []
-        for start in range(0, len(originals), SAMPLE_BLOCK):
-            stored = torch.from_numpy(originals[start : start + SAMPLE_BLOCK])
+        for start in range(0, len(originals), self.model.block):
+            stored = torch.from_numpy(originals[start : start + self.model.block])
             x = self.domain.to_network(stored.to(self.precision.device), self.spec)
             with torch.inference_mode(), self.precision.autocast():
                 blocks.append(self._reconstruct_unlabelled(x).float().cpu())
@@ -323,7 +329,7 @@ def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
     likelihood = domain.likelihood(spec, config.vae.likelihood)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed % 2**63)
-        return build(
+        model = build(
             config,
             partial(domain.network, spec=spec, capacity=config.training.capacity),
             likelihood,
@@ -331,6 +337,8 @@ def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
             dimensions=math.prod(spec.shape),
             augmentation=domain.augmentation(spec),
         )
+    model.block = domain.sample_block
+    return model
 
 
 def exported(model: Model) -> dict[str, Tensor]:

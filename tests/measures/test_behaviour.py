@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ectype.demo import read_digits
+from ectype.demo.image import read_digits
 from ectype.measures.features import Features, feature_space
 from ectype.measures.measure import Measure
 from ectype.measures.suite import FeatureSets, measure_features

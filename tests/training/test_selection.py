@@ -297,7 +297,7 @@ def test_the_score_is_the_distance_to_held_out_items():
         asked.append((start, n))
         return samples[start : start + n]
 
-    score = FrechetScore(points, held_out, "values", sample, CPU)
+    score = FrechetScore(points, held_out, feature_space("values"), sample, 64, CPU)
     score.set_up()
     assert score.n == 130
     assert score() == pytest.approx(frechet_distance(samples, points[100:230]))
@@ -310,7 +310,8 @@ def test_of_many_held_out_items_the_same_500_are_taken():
     points = np.arange(4000.0, dtype=np.float32).reshape(2000, 2) ** 1.1
     scores = [
         FrechetScore(
-            points, np.arange(900), "values", lambda start, n: points[start : start + n], CPU
+            *(points, np.arange(900), feature_space("values")),
+            *(lambda start, n: points[start : start + n], 64, CPU),
         )
         for _ in range(2)
     ]
@@ -326,7 +327,7 @@ def test_features_are_not_rounded_as_the_networks_are():
     def sample(start, n):
         return pictures[start : start + n]
 
-    score = FrechetScore(pictures[:10], np.arange(10), space, sample, CPU)
+    score = FrechetScore(pictures[:10], np.arange(10), feature_space(space), sample, 64, CPU)
     expected = feature_space(space).extract(pictures[:10])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         np.testing.assert_array_equal(score._features(pictures[:10]), expected)
@@ -339,7 +340,8 @@ def test_an_estimate_is_of_the_whole(monkeypatch):
         "ectype.training.selection.time", SimpleNamespace(perf_counter=lambda: next(seconds))
     )
     points = ring(320)[0]
-    score = FrechetScore(points, np.arange(320), "values", lambda start, n: points[:n], CPU)
+    values = feature_space("values")
+    score = FrechetScore(points, np.arange(320), values, lambda start, n: points[:n], 64, CPU)
     assert score.estimate() == (10.0, 25.0)
 
 

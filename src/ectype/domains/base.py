@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from ectype.config import Budget
+from ectype.config import Budget, Family
 
 if TYPE_CHECKING:  # inspecting data must not wait for torch
     from torch import Tensor, nn
 
+    from ectype.measures.features import FeatureSpace
     from ectype.measures.measure import Measure
     from ectype.models.likelihoods import Likelihood
     from ectype.nets.augment import Augmentation
+    from ectype.report import Exhibit
 
 Role = Literal["generator", "discriminator", "encoder", "decoder"]
 Part = Literal["train", "validation", "test"]
@@ -159,6 +162,11 @@ class Domain(ABC):
     #: Sizes that `capacity` may take, ascending, and the one that a step budget uses.
     capacities: ClassVar[tuple[int, ...]] = (16, 24, 32, 48, 64, 96, 128, 192)
     default_capacity: ClassVar[int] = 32
+    #: What this kind of data needs of the settings `gan.*`, `vae.*` and `training.*` by key,
+    #: where the defaults, which are those of pictures, do not serve it.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    #: Samples are computed in whole blocks of so many: more where an item costs little.
+    sample_block: ClassVar[int] = 64
     #: Whether networks may compute in bf16 (8 bits of precision): enough for pictures, too
     #: little where a value's digits matter.
     tolerates_bf16: ClassVar[bool] = False
@@ -180,6 +188,14 @@ class Domain(ABC):
             DataError: nothing in it can be used.
             UsageError: the settings do not fit the source.
         """
+
+    def default_batch(self, family: Family, device: str) -> int:
+        """Items a step; `device` is cpu or cuda.
+
+        Few where arithmetic is scarce, since many small steps then learn more.
+        """
+        sizes = {("gan", "cpu"): 16, ("vae", "cpu"): 64, ("gan", "cuda"): 128, ("vae", "cuda"): 256}
+        return sizes[family, device]
 
     def pinned(self, spec: Any) -> dict[str, str]:
         """Data settings under which `prepare` gives this spec again, whatever the budget.
@@ -232,6 +248,14 @@ class Domain(ABC):
     def from_network(self, items: Tensor, spec: Any) -> np.ndarray:
         """Network items as stored items, for writing and for the user."""
 
+    def present(self, items: np.ndarray, spec: Any) -> Any:
+        """Stored items as a user of this kind of data wants to have them in Python.
+
+        For instance a list of texts or a DataFrame; by default the array as it is.
+        """
+        del spec
+        return items
+
     @abstractmethod
     def write(self, samples: np.ndarray, spec: Any, folder: Path, label: str | None) -> list[Path]:
         """Write samples as the files that a user of this kind of data expects."""
@@ -244,6 +268,13 @@ class Domain(ABC):
 
         `columns` is how many stand in a row; None for what looks best.
         """
+
+    def feature_space(self, name: str, spec: Any) -> FeatureSpace:
+        """One of `feature_spaces` or `copy_spaces`, which takes stored items of this spec."""
+        from ectype.measures.features import feature_space
+
+        del spec
+        return feature_space(name)
 
     def own_measures(
         self,
@@ -266,3 +297,17 @@ class Domain(ABC):
             spec: what `prepare` found.
         """
         return {}
+
+    def own_exhibits(
+        self,
+        generated: np.ndarray,
+        reference: Chosen,
+        train: Chosen | None,
+        spec: Any,
+        folder: Path,
+    ) -> Sequence[Exhibit]:
+        """What a report shows beside the sheets that `preview` draws, as files in a folder.
+
+        The other arguments are those of `own_measures`. By default there is nothing.
+        """
+        return ()

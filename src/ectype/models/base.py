@@ -18,7 +18,8 @@ from ectype.errors import UsageError
 from ectype.nets.pieces import batch_norms, in_pieces
 
 #: Samples are computed in blocks of this many, always whole, so that sample i of a seed does
-#: not depend on how many are asked for: both the noise and the arithmetic stay the same.
+#: not depend on how many are asked for: both the noise and the arithmetic stay the same. A model
+#: may have blocks of another size.
 SAMPLE_BLOCK = 64
 
 
@@ -82,6 +83,7 @@ class Model(nn.Module, ABC):
 
     `dials` are numbers in the losses that a controller may turn while training goes on, by name.
     `pieces` is how many pieces a batch of training is cut into where it passes through a network.
+    `block` is how many samples are computed at a time.
 
     Every model generates in two steps: it draws latents (a GAN: noise, a VAE: from its prior)
     and decodes them. Sampling, temperature and interpolation are the same for all.
@@ -95,6 +97,7 @@ class Model(nn.Module, ABC):
         self.classes = classes
         self.dials: dict[str, float] = {}
         self.pieces = 1
+        self.block = SAMPLE_BLOCK
         self.label_share: Tensor
         self.register_buffer("label_share", torch.full((classes,), 1 / max(classes, 1)))
 
@@ -118,7 +121,17 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """Latents (n, *latent) to network items (n, ...)."""
+        """The expected, or likeliest, network items (n, ...) at latents (n, *latent)."""
+
+    def render(
+        self, z: Tensor, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """Latents (n, *latent) to network items that are drawn where items have a distribution.
+
+        By default the items of `decode`. All randomness comes from `generator`, a CPU one.
+        """
+        del generator, temperature
+        return self.decode(z, label)
 
     def path(self, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
         """Latents (steps, *latent) on the way between two, at shares (steps,) of it.
@@ -132,9 +145,9 @@ class Model(nn.Module, ABC):
         """How many pieces a batch of training passes through a network in; one if it mixes them."""
         return 1 if self.pieces == 1 or batch_norms(network) else self.pieces
 
-    def through(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Any:
-        """What a network makes of a batch of training, in pieces."""
-        return in_pieces(network, self.pieces_of(network), x, label)
+    def through(self, network: nn.Module, *inputs: Tensor | None) -> Any:
+        """What a network makes of a batch of training, in pieces: items or latents, labels, …."""
+        return in_pieces(network, self.pieces_of(network), *inputs)
 
     def statistics(self) -> Sequence[Tensor]:
         """What a loss changes without learning it: running statistics, the tensors in use."""
@@ -187,13 +200,22 @@ class Model(nn.Module, ABC):
         Sample i of a seed is the same for every `n` and `start`. Without a `label`, labels are
         drawn as often as they stand in the training data. `temperature` scales the noise.
         """
-        first, last = start // SAMPLE_BLOCK, (start + n - 1) // SAMPLE_BLOCK
-        blocks = []
-        for block in range(first, last + 1):
-            z, labels = self.draw_block(seed, block, label, temperature)
-            blocks.append(self.decode(z, labels).float().cpu())
-        offset = start - first * SAMPLE_BLOCK
+        first, last = start // self.block, (start + n - 1) // self.block
+        blocks = [
+            self.sample_block(seed, block, label, temperature)[0]
+            for block in range(first, last + 1)
+        ]
+        offset = start - first * self.block
         return torch.cat(blocks)[offset : offset + n]
+
+    @torch.inference_mode()
+    def sample_block(
+        self, seed: int, block: int, label: int | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor | None]:
+        """The samples of one block of a seed, on the CPU, and their labels."""
+        generator = self._generator(seed, block)
+        z, labels = self._latents(label, generator, temperature)
+        return self.render(z, labels, generator, temperature).float().cpu(), labels
 
     @torch.inference_mode()
     def interpolate(
@@ -214,15 +236,22 @@ class Model(nn.Module, ABC):
         self, seed: int, block: int, label: int | None, temperature: float
     ) -> tuple[Tensor, Tensor | None]:
         """Latents and labels of one block of samples."""
-        generator = torch.Generator().manual_seed((seed * 2_147_483_647 + block) % 2**63)
+        return self._latents(label, self._generator(seed, block), temperature)
+
+    def _generator(self, seed: int, block: int) -> torch.Generator:
+        return torch.Generator().manual_seed((seed * 2_147_483_647 + block) % 2**63)
+
+    def _latents(
+        self, label: int | None, generator: torch.Generator, temperature: float
+    ) -> tuple[Tensor, Tensor | None]:
         labels = None
         if self.classes:
             share = self.label_share.float().cpu()
-            labels = torch.multinomial(share, SAMPLE_BLOCK, replacement=True, generator=generator)
+            labels = torch.multinomial(share, self.block, replacement=True, generator=generator)
             if label is not None:
                 labels.fill_(label)
             labels = labels.to(self.label_share.device)
-        return self.draw(SAMPLE_BLOCK, labels, generator, temperature), labels
+        return self.draw(self.block, labels, generator, temperature), labels
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

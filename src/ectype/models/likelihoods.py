@@ -43,6 +43,16 @@ class Likelihood(nn.Module, ABC):
     def mean(self, parameters: Tensor) -> Tensor:
         """The expected item, shaped like x."""
 
+    def draw(
+        self, parameters: Tensor, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """An item to show as a sample, shaped like x; all randomness comes from `generator`.
+
+        By default the expected one: of a picture, the noise around it is not what is wanted.
+        """
+        del generator, temperature
+        return self.mean(parameters)
+
     def allows(self, x: Tensor) -> bool:
         """Whether items x are possible at all; by default they are."""
         del x

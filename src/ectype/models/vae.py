@@ -23,6 +23,7 @@ from ectype.models.variational import (
     reparameterise,
     variational_loss,
 )
+from ectype.nets.autoregressive import Autoregressive
 
 Log = Mapping[str, Tensor]
 
@@ -37,7 +38,7 @@ class Vae(Model):
 
     Args:
         encoder: (items, label) → mean and log-variance, each (n, *encoder.latent).
-        decoder: (latents, label) → the likelihood's parameters.
+        decoder: (latents, label) → the likelihood's parameters; or an `Autoregressive` one.
         likelihood: the distribution of items given the decoder's output.
         prior: what follows the data, or None for the standard normal.
         settings: weights and rates.
@@ -135,8 +136,24 @@ class Vae(Model):
         return posterior(self.encoder, x, label)[0]
 
     def decode(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """The expected item at a latent."""
+        """The expected item at a latent; of an autoregressive decoder the likeliest, greedily."""
+        if isinstance(self.decoder, Autoregressive):
+            return self.decoder.generate(z, label, None)
         return self.likelihood.mean(self.decoder(z, label))
+
+    def render(
+        self, z: Tensor, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """An item drawn from p(x|z), as far as the likelihood draws any."""
+        if isinstance(self.decoder, Autoregressive):
+            return self.decoder.generate(z, label, generator, temperature)
+        return self.likelihood.draw(self.decoder(z, label), generator, temperature)
+
+    def parameters_of(self, z: Tensor, batch: Batch) -> Tensor:
+        """The likelihood's parameters at latents of a batch's items."""
+        if isinstance(self.decoder, Autoregressive):
+            return self.decoder(z, batch.label, batch.x)
+        return self.decoder(z, batch.label)
 
     def reconstruct(self, batch: Batch) -> Tensor:
         """Encode and decode again."""
@@ -144,9 +161,14 @@ class Vae(Model):
 
     def autoencoder_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """The bound's negative, with its KL weighted."""
+
+        def decoder(z: Tensor, label: Tensor | None) -> Tensor:
+            given = [turn.batch.x] if isinstance(self.decoder, Autoregressive) else []
+            return self.through(self.decoder, z, label, *given)
+
         return variational_loss(
             partial(self.through, self.encoder),
-            partial(self.through, self.decoder),
+            decoder,
             self.likelihood,
             turn,
             beta=self.settings.beta,
@@ -180,7 +202,7 @@ class Vae(Model):
         """
         mean, log_variance = posterior(self.encoder, batch.x, batch.label)
         z = reparameterise(mean, log_variance, generator)
-        reconstruction = self.likelihood.log_prob(batch.x, self.decoder(z, batch.label))
+        reconstruction = self.likelihood.log_prob(batch.x, self.parameters_of(z, batch))
         kl = kl_to_normal(mean, log_variance).flatten(1).sum(1)
         return {"reconstruction": reconstruction, "kl": kl, "elbo": reconstruction - kl}
 
@@ -195,7 +217,7 @@ class Vae(Model):
         total = torch.full((len(batch.x),), -math.inf, device=batch.x.device)
         for _ in range(samples):
             z = reparameterise(mean, log_variance, generator)
-            log_p = self.likelihood.log_prob(batch.x, self.decoder(z, batch.label))
+            log_p = self.likelihood.log_prob(batch.x, self.parameters_of(z, batch))
             log_prior = log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
             log_weight = log_p + log_prior - log_normal(z, mean, log_variance)
             total = torch.logaddexp(total, log_weight)

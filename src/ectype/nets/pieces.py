@@ -19,28 +19,29 @@ from torch.utils.checkpoint import checkpoint
 
 
 def in_pieces(
-    function: Callable[[Tensor, Tensor | None], Any],
+    function: Callable[..., Any],
     pieces: int,
-    x: Tensor,
-    label: Tensor | None,
+    *inputs: Tensor | None,
 ) -> Any:
-    """A function of items (n, ...) and labels (n,), computed in so many pieces.
+    """A function of tensors (n, ...), or None, computed in so many pieces.
 
-    It gives a tensor (n, ...), or several of them as a tuple.
+    The first input is a tensor. It gives a tensor (n, ...), or several of them as a tuple.
 
     The function must treat every item by itself, draw no random numbers and keep nothing from call
     to call. It may take gradients within, also such as are differentiated again.
     """
     if pieces == 1:
-        return function(x, label)
-    xs = x.chunk(pieces)
-    labels = [None] * len(xs) if label is None else label.chunk(pieces)
+        return function(*inputs)
+    first, *others = inputs
+    assert first is not None
+    firsts = first.chunk(pieces)
+    parts = [[None] * len(firsts) if x is None else x.chunk(pieces) for x in others]
     outputs = [
         checkpoint(function, *piece, use_reentrant=False, preserve_rng_state=False)
-        for piece in zip(xs, labels, strict=True)
+        for piece in zip(firsts, *parts, strict=True)
     ]
     if isinstance(outputs[0], tuple):
-        return tuple(torch.cat(parts) for parts in zip(*outputs, strict=True))
+        return tuple(torch.cat(part) for part in zip(*outputs, strict=True))
     return torch.cat(outputs)
 
 

@@ -1,4 +1,4 @@
-"""How large a model, and how large a batch: so that the budget is well used.
+"""How large a model: so that the budget is well used.
 
 A network twice as wide costs about four times as much an item and needs more items to become
 better than a narrow one. The rule balances the two: it takes the widest network that still sees
@@ -71,12 +71,6 @@ def plan_capacity(
         chosen,
         f"capacity {chosen}: at the measured speed it sees about {seen:,.0f} items in {budget}",
     )
-
-
-def default_batch(family: str, device: str) -> int:
-    """Items a step: few where arithmetic is scarce, since many small steps then learn more."""
-    sizes = {("gan", "cpu"): 16, ("vae", "cpu"): 64, ("gan", "cuda"): 128, ("vae", "cuda"): 256}
-    return sizes[family, device]
 
 
 def seconds_per_item(trainer: Trainer) -> float:

@@ -24,9 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ectype.measures.features import Features, feature_space
+from ectype.measures.features import Features, FeatureSpace
 from ectype.measures.frechet import Moments, frechet_distance, moments
-from ectype.models.base import SAMPLE_BLOCK
 from ectype.training.clock import Clock
 
 #: Shares of the budget after which a score is due. Before them hardly any weights are the best.
@@ -76,8 +75,9 @@ class FrechetScore:
     Args:
         items: all stored items, (n, ...).
         held_out: indices of those to compare with; at most `MOST_ITEMS` of them are chosen.
-        space: name of the feature space.
+        space: the feature space, which takes stored items.
         sample: stored items `start` to `start + n` of `SEED`, given both.
+        block: how many of them are best drawn at a time.
         device: where features are computed.
     """
 
@@ -85,27 +85,30 @@ class FrechetScore:
         self,
         items: NDArray[Any],
         held_out: NDArray[np.int64],
-        space: str,
+        space: FeatureSpace,
         sample: Callable[[int, int], NDArray[Any]],
+        block: int,
         device: torch.device,
     ):
-        self.space = space
+        self.space = space.name
         self.n = min(MOST_ITEMS, len(held_out))
         chosen = np.random.default_rng(0).choice(held_out, self.n, replace=False)
         self._real = np.sort(chosen)  # in order: items may lie on a disk
         self._items = items
+        self._extract = space.extract
         self._sample = sample
+        self._block = block
         self._device = device
 
     def estimate(self) -> tuple[float, float]:
         """From one block of samples and of real items."""
         self._features(self._items[self._real[:2]])  # loads the network
         start = time.perf_counter()
-        samples = self._sample(0, SAMPLE_BLOCK)
+        samples = self._sample(0, self._block)
         sampled = time.perf_counter()
         self._features(samples)
         extracted = time.perf_counter()
-        blocks = self.n / SAMPLE_BLOCK
+        blocks = self.n / self._block
         return blocks * (extracted - sampled), blocks * (extracted - start)
 
     def set_up(self) -> None:
@@ -115,8 +118,8 @@ class FrechetScore:
     def __call__(self) -> float:
         """Draw samples and measure their distance."""
         blocks = []
-        for start in range(0, self.n, SAMPLE_BLOCK):
-            size = min(SAMPLE_BLOCK, self.n - start)
+        for start in range(0, self.n, self._block):
+            size = min(self._block, self.n - start)
             blocks.append(self._features(self._sample(start, size)))
         features = np.concatenate(blocks)
         if not np.isfinite(features).all():
@@ -130,7 +133,7 @@ class FrechetScore:
     def _features(self, items: NDArray[Any]) -> Features:
         # the networks' arithmetic is not that of the features, which must be comparable
         with torch.autocast(self._device.type, enabled=False):
-            return feature_space(self.space).extract(items, device=str(self._device))
+            return self._extract(items, device=str(self._device))
 
 
 @dataclass(frozen=True)
