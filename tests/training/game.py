@@ -67,7 +67,7 @@ class Duel(Model):
         return temperature * torch.randn(n, 3, generator=generator)
 
     def decode(self, z, label):
-        return self.left(z)
+        return self.left(z)[:, :3]
 
 
 class Notes(Silent):

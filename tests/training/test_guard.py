@@ -15,6 +15,7 @@ from ectype.models.base import Batch
 from ectype.training.guard import Guard, symptoms
 from ectype.training.guard import guard as module
 from ectype.training.guard.symptoms import Figures, Typical
+from tests.contract.points import ring
 from tests.training.game import Duel, Notes, differing, make_trainer, weights_of
 
 
@@ -101,17 +102,30 @@ def test_items_are_alike_by_their_distance_against_their_length():
     assert not symptoms.are_alike(noise)
 
 
-def test_relative_spread_leaves_the_model_as_it_was():
+def test_generating_for_a_look_leaves_the_model_as_it_was():
     model = Duel().train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     with torch.inference_mode():
         model.eval()
         made = model.decode(*model.draw_block(0, 0, None, 1.0))
         model.train()
-    real = Batch(2 * made[:20], None)
-    assert symptoms.relative_spread(model, real) == pytest.approx(0.5)
+    assert torch.equal(symptoms.generated(model, 20), made[:20])
     assert model.training
     assert differing(before, model.state_dict()) == []
+
+
+def test_kinds_are_those_of_well_separated_items():
+    points, mode = ring(256, modes=16)
+    centres = symptoms.kinds(torch.from_numpy(points))
+    assert centres.shape == (16, 2)
+    near = torch.cdist(torch.from_numpy(points), centres).argmin(1)
+    # every kind lies within one mode, so what shows a quarter of the modes shows few kinds
+    for kind in near.unique():
+        assert len(set(mode[near == kind])) <= 2
+    assert symptoms.share_of_kinds(torch.from_numpy(points), centres) == 1.0
+    few = torch.from_numpy(points[mode < 2])
+    assert symptoms.share_of_kinds(few, centres) <= 0.25
+    assert len(symptoms.kinds(torch.from_numpy(points[:20]))) == 5, "four items a kind"
 
 
 def test_active_units_are_latents_that_differ_between_items():

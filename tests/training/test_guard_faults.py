@@ -211,10 +211,24 @@ def test_a_generator_that_does_not_follow_ends_with_a_diagnosis(train, monkeypat
     assert "raised the gradient penalty (×64)" in found[2]["what"]
 
 
+def test_a_generator_that_makes_two_of_eight_modes_is_named(train, monkeypatch):
+    """Two opposite ones: the distance between items is as large as that of real ones."""
+    decode = Gan.decode
+
+    def collapsed(self, z, label):
+        side = torch.sign(decode(self, z, label)[:, :1])
+        return torch.cat([2 * side, torch.zeros_like(side)], 1) + 0.01 * z[:, :2]
+
+    monkeypatch.setattr(Gan, "decode", collapsed)
+    with pytest.raises(DivergedError, match="lost most kinds of items"):
+        train("gan", steps=600)
+
+
 def test_a_saturated_discriminator_is_held_back(train, monkeypatch):
     """Its penalty is too light to keep it from winning against a generator that lags behind."""
     strong_discriminator(monkeypatch, 30, generator=0.01)
     monkeypatch.setattr(module.symptoms, "LOST", 0.0)
+    monkeypatch.setattr(module.symptoms, "FEW", 0.0)
     folder = train("gan", steps=900, gan__gamma=1e-9)
     found = events(folder)
     assert {event["event"] for event in found} == {"saturation"}

@@ -14,6 +14,8 @@ from ectype.training.guard.trends import Trends
 from ectype.training.learned import is_finite
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ectype.models.base import Batch
     from ectype.training.trainer import Played, Trainer
 
@@ -24,8 +26,8 @@ CHECK = 64
 LOOK = 256
 #: Looks in a row that must show the same before it is believed.
 LOOKS = 4
-#: Items that a look is taken at.
-ITEMS = 64
+#: Items that a look is taken at, and real ones whose kinds are told apart.
+ITEMS, SORTED = 64, 256
 #: Factor on learning rates at the first, the second and the third answer to one kind of trouble;
 #: after these the guard gives up. The first is mild: it may have been an accident. All together
 #: they take back a rate that was a hundred times too high.
@@ -75,6 +77,7 @@ class Guard:
         self._seen: dict[str, int] = {}
         self._alike = False
         self._items: Batch | None = None
+        self._kinds: Tensor | None = None
 
     def after_round(self, trainer: Trainer) -> None:
         """Note the round; every so many of them, check what came of them."""
@@ -177,15 +180,27 @@ class Guard:
             )
         with trainer.precision.autocast():
             if not model.has_encoder:
-                ratio = symptoms.relative_spread(model, self._items)
-                if self._persists("lost_diversity", ratio < symptoms.LOST):
-                    self._answer(trainer, _lost_diversity(ratio), turns, "penalty")
+                if model.ready(trainer.clock.progress(trainer.step)):
+                    self._look_for_variety(trainer, self._items.x, turns)
             elif not self._alike:
                 units = symptoms.active_units(model, self._items)
                 if self._persists("posterior_collapse", units == 0):
                     self._answer(trainer, _COLLAPSE, turns, "free_bits")
         if self._persists("saturation", symptoms.is_saturated(turns)):
             self._answer(trainer, _SATURATION, turns, "penalty")
+
+    def _look_for_variety(self, trainer: Trainer, real: Tensor, turns: list[Figures]) -> None:
+        """Whether the generator makes one item only, or few of the kinds that there are."""
+        if self._kinds is None:
+            self._kinds = symptoms.kinds(next(iter(trainer.batches.in_order(SORTED, SORTED))).x)
+        generated = symptoms.generated(trainer.model, len(real))
+        ratio = symptoms.spread(generated) / max(symptoms.spread(real), 1e-12)
+        share = symptoms.share_of_kinds(generated, self._kinds)
+        share /= symptoms.share_of_kinds(real, self._kinds)
+        same, few = ratio < symptoms.LOST, share <= symptoms.FEW and not self._alike
+        if self._persists("lost_diversity", same or few):
+            trouble = _lost_diversity(ratio) if same else _lost_kinds(share)
+            self._answer(trainer, trouble, turns, "penalty")
 
     def _persists(self, kind: str, there: bool) -> bool:
         """Whether a symptom was there at as many looks in a row as it takes to be believed."""
@@ -249,6 +264,16 @@ def _lost_diversity(ratio: float) -> Trouble:
         f"two is {ratio:.1%} of that between real ones",
         "try more data, the default game, or a stronger penalty (--set gan.gamma=…)",
         {"relative_spread": ratio},
+    )
+
+
+def _lost_kinds(share: float) -> Trouble:
+    return Trouble(
+        "lost_diversity",
+        f"the generator has lost most kinds of items: it makes {share:.0%} of those that as many "
+        "real ones show",
+        "try more data, the default game, or a stronger penalty (--set gan.gamma=…)",
+        {"kinds": share},
     )
 
 

@@ -29,6 +29,10 @@ SMALL = 10.0
 NEWEST = 1 - 0.5 ** (1 / 32)
 #: Generated items so much closer to each other than real ones are all the same.
 LOST = 0.1
+#: Kinds that real items are sorted into, so that it can be seen how many of them are generated...
+KINDS = 16
+#: ...and the share of them at which most have been lost.
+FEW = 0.25
 #: Items are nearly identical if their mean distance is this share of their mean length.
 ALIKE = 0.05
 #: A latent is in use if the variance of its posterior mean over items is above this.
@@ -128,12 +132,30 @@ def are_alike(items: Tensor) -> bool:
 
 
 @torch.inference_mode()
-def relative_spread(model: Model, real: Batch) -> float:
-    """Spread of a block of generated items, always from the same noise, over that of real ones."""
+def generated(model: Model, n: int) -> Tensor:
+    """At most n items of a block, always from the same noise."""
     model.eval()
-    generated = model.decode(*model.draw_block(0, 0, None, 1.0))
+    items = model.decode(*model.draw_block(0, 0, None, 1.0))[:n]
     model.train()
-    return spread(generated[: len(real.x)]) / max(spread(real.x), 1e-12)
+    return items
+
+
+def kinds(items: Tensor) -> Tensor:
+    """Centres (k, d) of kinds of items (n, ...), at least four items a kind: Lloyd's algorithm."""
+    x = items.flatten(1).float()
+    centres = x[:: max(4, len(x) // KINDS)][:KINDS]
+    for _ in range(10):
+        nearest = torch.cdist(x, centres).argmin(1)
+        members = torch.nn.functional.one_hot(nearest, len(centres)).to(x.dtype)
+        count = members.sum(0)[:, None]
+        centres = torch.where(count > 0, members.T @ x / count.clamp_min(1), centres)
+    return centres
+
+
+def share_of_kinds(items: Tensor, centres: Tensor) -> float:
+    """Of how many kinds there is at least one among items (n, ...), a share."""
+    nearest = torch.cdist(items.flatten(1).float(), centres).argmin(1)
+    return nearest.unique().numel() / len(centres)
 
 
 @torch.inference_mode()
