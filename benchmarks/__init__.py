@@ -7,6 +7,8 @@ From the root of the repository, in an environment with `pip install -e '.[dev]'
     python -m benchmarks.step_cost             what penalties, layouts and precision cost
     python -m benchmarks.equal_time_images \\
         --fashion fashion-mnist.npz --emoji openmoji-64/     us and peers, an hour
+    python -m benchmarks.equal_time_text \\
+        --names names.txt --fortunes fortunes.txt            us and peers, an hour
 
 `make bench` runs the first line. Each prints a Markdown table with the date, the machine and the
 command, and takes `--json FILE`. Run them on an otherwise idle machine, one at a time; on shared

@@ -41,7 +41,7 @@ FLAGS = {
         "--device",
         "--new",
     },
-    "sample": {"RUN", "-n", "--out", "-o", "--seed", "--label", "--temperature"},
+    "sample": {"RUN", "-n", "--out", "-o", "--seed", "--label", "--temperature", "--where"},
     "reconstruct": {"RUN", "DATA", "--out", "-o"},
     "interpolate": {"RUN", "--out", "-o"},
     "compare": {
@@ -63,6 +63,7 @@ FLAGS = {
 
 class FakeSamples:
     rejects = (Reject("broken.png", "it is cut off"),)
+    tally = None
 
     def save(self, folder):
         return [Path(folder) / "0.png", Path(folder) / "grid.png"]
@@ -222,7 +223,8 @@ def test_sample(run, capsys):
         *("sample", "r", "-n", "5", "-o", "out", "--seed", "2"),
         *("--label", "cat", "--temperature", "0.8"),
     )
-    assert run.calls == [("sample", 5, {"seed": 2, "label": "cat", "temperature": 0.8})]
+    asked = {"seed": 2, "label": "cat", "temperature": 0.8, "where": None}
+    assert run.calls == [("sample", 5, asked)]
     assert [Path(file) for file in values["files"]] == [Path("out/0.png"), Path("out/grid.png")]
 
 

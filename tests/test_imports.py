@@ -25,8 +25,10 @@ MAY_IMPORT = {
         *("config", "errors", "folder", "held_out", "exhibits", "domains"),
         *("models", "measures", "training", "report"),
     },
+    "samples": {"errors", "domains"},
+    "latent_space": {"errors", "models", "samples"},
     "run": {
-        *("config", "errors", "folder", "evaluating"),
+        *("config", "errors", "folder", "samples", "evaluating", "latent_space"),
         *("domains", "nets", "models", "training"),
     },
     "request": {"config", "errors", "domains", "training"},
@@ -49,6 +51,7 @@ MAY_IMPORT = {
         "evaluating",
         "inspecting",
         "run",
+        "samples",
         "domains",
         "report",
     },
@@ -60,7 +63,9 @@ MAY_IMPORT = {
 #: Of these parts only these modules: domains know likelihoods and nothing else of the models, and
 #: so on.
 ONLY_MODULES = {
-    ("domains", "models"): {"ectype.models.likelihoods"},
+    ("domains", "models"): {
+        *("ectype.models.likelihoods", "ectype.models.sequences", "ectype.models.spectral"),
+    },
     ("report", "measures"): {"ectype.measures.measure"},
     ("run", "training"): {"ectype.training.precision"},
     ("evaluating", "training"): {"ectype.training.progress"},
@@ -71,7 +76,7 @@ ONLY_MODULES = {
 }
 WITHOUT_TORCH = [
     *("__init__", "errors", "config", "files", "folder"),
-    *("run", "cli", "console", "report"),
+    *("run", "samples", "cli", "console", "report"),
 ]
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -28,7 +28,7 @@ MANY_SMALL = Facts(domain="image", items=51_000, size=28 * 28, labels=0, budget=
         ({"items": LITTLE_DATA}, "vae", "enough pictures"),
         ({"labels": 10}, "vae", "with labels"),
         ({"labels": 10, "items": 850}, "vae", "with labels"),
-        ({"domain": "text"}, "vae", "has not been measured"),
+        ({"domain": "text"}, "vae", "nearer to the data"),
     ],
 )
 def test_auto_says_what_it_takes_and_why(changes, family, reason):

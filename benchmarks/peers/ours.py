@@ -37,6 +37,7 @@ def main() -> None:
     """Train one family and sample from it."""
     parser = argument_parser(__doc__)
     parser.add_argument("--family", choices=("gan", "vae"), required=True)
+    parser.add_argument("--domain", help="kind of data; found out by default")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     for module in LAZY_MODULES:
@@ -44,6 +45,7 @@ def main() -> None:
     task = read_task(arguments)
     source = task.train if task.labels is None else (task.train, task.labels)
     call: dict[str, Any] = {
+        "domain": arguments.domain,
         "model": arguments.family,
         "seed": task.seed,
         "labels": "none" if task.labels is None else "auto",
@@ -62,7 +64,7 @@ def main() -> None:
     budget = left - RESERVED_SHARE * task.seconds - RESERVED_SECONDS
     run = ectype.fit(source, budget=max(budget, 0.3 * task.seconds), out=task.out / "run", **call)
     trained = time.perf_counter()
-    samples = run.sample(task.samples, seed=task.seed).data
+    samples = run.sample(task.samples, seed=task.seed).items
     sampled = time.perf_counter()
 
     summary = run.summary()

@@ -151,6 +151,7 @@ def sample(
     seed: int = 0,
     label: str | None = None,
     temperature: float = 1.0,
+    where: str | None = None,
     common: Common = COMMON,
 ) -> Answer:
     """Write new items that the model makes up.
@@ -165,9 +166,13 @@ def sample(
         Make only items of this label.
     temperature
         Below 1 more typical, above 1 more varied.
+    where
+        What rows of a table must meet, "age>=60,income=>50K" for instance.
     """
-    samples = _load(run, common).sample(n, seed=seed, label=label, temperature=temperature)
-    return pages.written(run, out, samples.save(out))
+    samples = _load(run, common).sample(
+        n, seed=seed, label=label, temperature=temperature, where=where
+    )
+    return pages.written(run, out, samples.save(out), tally=samples.tally)
 
 
 @app.command(sort_key=4)
@@ -283,7 +288,9 @@ def settings(prefix: str = "", /, *, common: Common = COMMON) -> Answer:
 
 
 @app.command(sort_key=10)
-def demo(kind: Literal["image"] = "image", /, *, common: Common = COMMON) -> Answer:
+def demo(
+    kind: Literal["image", "audio", "table", "text"] = "image", /, *, common: Common = COMMON
+) -> Answer:
     """Walk the whole path on real data: inspect, fit, sample, interpolate, evaluate.
 
     Everything is written below `ectype-demo` in the current folder; takes about four minutes.
@@ -291,7 +298,8 @@ def demo(kind: Literal["image"] = "image", /, *, common: Common = COMMON) -> Ans
     Parameters
     ----------
     kind
-        What kind of data: the handwritten digits of MNIST for `image`.
+        What kind of data: the handwritten digits of MNIST for `image`, the clips of FoxDot for
+        `audio`, flights from New York for `table`, last names for `text`.
     """
     from ectype.demo.walk import demo as demo_of
     from ectype.demo.walk import walk

@@ -80,8 +80,8 @@ class VaeSettings:
     likelihood: Literal["auto", "gaussian", "bernoulli", "logistic_mixture"] = setting(
         "auto", "distribution of the decoder's output; auto asks the domain"
     )
-    prior: Literal["local", "flow", "normal"] = setting(
-        "local", "what latents are drawn from; local and flow follow where the data are put"
+    prior: Literal["local", "mixture", "flow", "normal"] = setting(
+        "local", "what latents are drawn from; all but normal follow where the data are put"
     )
     latent: int = setting(128, "length of a latent vector", least=1)
     beta: float = setting(1.0, "weight of the KL", least=0)
@@ -94,6 +94,12 @@ class VaeSettings:
         0.85, "share of the budget for the autoencoder, rest prior", least=0.05, most=0.95
     )
     flow_steps: int = setting(20, "Heun steps when sampling from the flow prior", least=1)
+    nucleus: float = setting(
+        1.0,
+        "words are drawn from the likeliest that hold this share of the probability",
+        above=0,
+        most=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +269,10 @@ def listing(config: Any, prefix: str = "") -> list[dict[str, str]]:
 def _with_change(config: Any, path: list[str], value: str, dotted: str) -> Any:
     name, *rest = path
     known = {f.name: f for f in dataclasses.fields(config)}
+    if rest and isinstance(getattr(config, name, None), dict):  # names that a user gives
+        return dataclasses.replace(
+            config, **{name: {**getattr(config, name), ".".join(rest): value}}
+        )
     settable = [n for n, f in known.items() if "doc" in f.metadata or _is_group(config, n)]
     if name not in settable:
         keys = [row["key"] for row in listing(config)]
@@ -295,6 +305,8 @@ def _kind(hint: Any) -> str:
     for option in _options(hint):
         if get_origin(option) is Literal:
             kinds.append(" | ".join(map(str, get_args(option))))
+        elif get_origin(option) is dict:
+            kinds.append("text by name")
         elif option is not type(None):
             kinds.append(names.get(option, str(option)))
     return " or ".join(kinds)
@@ -306,6 +318,8 @@ def _convert(value: Any, hint: Any, dotted: str) -> Any:
     for option in options:
         if option is Any or (get_origin(option) is Literal and value in get_args(option)):
             return value
+        if get_origin(option) is dict and isinstance(value, Mapping):
+            return {str(name): str(text) for name, text in value.items()}
     if type(None) in options and value in (None, "auto", "none"):
         return None
     for option in options:

@@ -233,6 +233,7 @@ class _Judging:
             with torch.inference_mode():
                 copies = [model.reconstruct(batch).float().cpu() for batch in self._batches(shown)]
         self.copies = run.domain.from_network(torch.cat(copies), run.spec)
+        measures |= run.domain.reconstruction_measures(shown[:], self.copies, run.spec)
         features = np.concatenate([*self._features(self.copies, "reconstructions")])
         measures["reconstruction_frechet"] = Measure(
             value=frechet_distance(features, self.sets.reference[: len(shown)]),

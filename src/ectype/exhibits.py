@@ -19,8 +19,10 @@ from ectype.report import Exhibit
 if TYPE_CHECKING:  # a run can be evaluated, so `run` knows the modules above this one
     from ectype.run import Run
 
-#: Items on a sheet, pairs on a sheet of pairs, and how many stand in a row.
+#: Items on a sheet, pairs on a sheet of pairs; walks, and the steps of each.
 SHEET, PAIRS, COLUMNS = 64, 16, 8
+#: Samples at each temperature that a domain shows.
+TEMPERATURE_ITEMS = 1000
 #: Samples among which the nearest are sought where no sample is a near copy.
 LOOKED_AT = 2000
 #: Previews of the training that are shown, the first and the last among them.
@@ -56,13 +58,16 @@ def exhibits(
         found += _neighbours(sheets, sets, generated, train)
     walks = run.interpolate(rows=COLUMNS, steps=COLUMNS)
     caption = "From one latent to another, a walk a row: smooth changes speak for a learned space."
-    found.append(sheets.draw("interpolation", "Walks", caption, walks.data))
+    found.append(sheets.draw("interpolation", "Walks", caption, walks.items, COLUMNS))
     if copies is not None:
-        pairs = in_pairs(reference[:PAIRS], copies[:PAIRS], COLUMNS)
+        pairs = in_pairs(reference[:PAIRS], copies[:PAIRS], sheets.columns)
         caption = "Held-out items, and below each what the model makes of it."
         found.append(sheets.draw("reconstruction", "Reconstructions", caption, pairs))
     own = run.domain.own_exhibits(generated, reference, train, run.spec, sheets.folder)
-    return (*found, *own, *_previews(run))
+    count = min(TEMPERATURE_ITEMS, len(generated), len(reference))
+    drawn = {t: run.sample(count, temperature=t).items for t in run.domain.temperatures}
+    over = run.domain.temperature_exhibits(drawn, reference, train, run.spec, sheets.folder)
+    return (*found, *own, *over, *_previews(run))
 
 
 class _Sheets:
@@ -72,11 +77,17 @@ class _Sheets:
         self.run = run
         self.folder = run.path / "report"
         self.folder.mkdir(exist_ok=True)
+        self.columns = run.domain.columns(run.spec)
 
-    def draw(self, key: str, title: str, caption: str, items: np.ndarray) -> Exhibit:
+    def draw(
+        self, key: str, title: str, caption: str, items: np.ndarray, columns: int | None = None
+    ) -> Exhibit:
         """One sheet of items."""
         path = self.run.domain.preview(
-            items, self.run.spec, self.folder / key.replace("_", "-"), columns=COLUMNS
+            items,
+            self.run.spec,
+            self.folder / key.replace("_", "-"),
+            columns=columns or self.columns,
         )
         return Exhibit(key=key, title=title, caption=caption, files=(path,))
 
@@ -88,7 +99,7 @@ def _neighbours(
 
     def pairs(shown: np.ndarray, space: FeatureSets) -> np.ndarray:
         neighbours, _ = nearest(space.generated[shown], _seen(space))
-        return in_pairs(generated[shown], train[neighbours], COLUMNS)
+        return in_pairs(generated[shown], train[neighbours], sheets.columns)
 
     # one held-out item will do: how often they are near copies is a measure, not an exhibit
     copies = [near_copies(s.generated, _seen(s), s.reference[:1]).items for s in sets]

@@ -234,8 +234,9 @@ class _Work:
                     self._trainer(dataclasses.replace(resolved, training=trial), dataset, precision)
                 )
 
+            # of a GAN over latents it is the autoencoder that takes the time
             plan = plan_capacity(
-                family,
+                family if self.domain.differentiable else "vae",
                 self.domain.capacities,
                 self.domain.default_capacity,
                 asked.budget,
@@ -278,7 +279,7 @@ class _Work:
         if dataset.labels is not None:
             _set_label_share(model, dataset)
         batches = _batches(config, dataset, precision, self.domain)
-        selection = _selection(config, dataset, precision, self.domain, model)
+        selection = _selection(config, dataset, batches, self.domain, model)
         train, held_out = dataset.parts["train"], dataset.parts["validation"]
         controllers = augmentation_controllers(model, train, held_out, config.seed)
 
@@ -364,21 +365,24 @@ def _batches(config: Config, dataset: Dataset, precision: Precision, domain: Dom
 
 
 def _selection(
-    config: Config, dataset: Dataset, precision: Precision, domain: Domain, model: Model
+    config: Config, dataset: Dataset, batches: Batches, domain: Domain, model: Model
 ) -> Selection | None:
     """What chooses among a run's weights; None where the last ones are kept."""
+    from ectype.training.bound import selection_by_bound
     from ectype.training.selection import FEWEST_ITEMS, SEED, FrechetScore, Selection
 
     held_out = dataset.parts["validation"]
     if config.training.select == "last" or len(held_out) < FEWEST_ITEMS:
         return None
+    if domain.selects_by == "bound" and model.has_encoder:
+        return selection_by_bound(model, held_out, batches, lambda: exported(model))
 
     def sample(start: int, n: int) -> np.ndarray:
         items = model.sample(n, seed=SEED, start=start)
         return domain.from_network(items, dataset.spec)
 
     space = domain.feature_space(domain.feature_spaces[0], dataset.spec)
-    score = FrechetScore(dataset.items, held_out, space, sample, model.block, precision.device)
+    score = FrechetScore(dataset.items, held_out, space, sample, model.block, batches.device)
     return Selection(score, lambda: exported(model))
 
 

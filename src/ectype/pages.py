@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ectype.evaluating import Evaluation
     from ectype.inspecting import Inspection
     from ectype.run import Run
+    from ectype.samples import Tally
 
 _SHOWN = 20  # rejects and labels on a page; `--json` has them all
 
@@ -79,7 +80,11 @@ def compared(comparison: Comparison) -> Answer:
 
 
 def written(
-    run: Path, folder: Path, files: Sequence[Path], rejects: Sequence[Reject] = ()
+    run: Path,
+    folder: Path,
+    files: Sequence[Path],
+    rejects: Sequence[Reject] = (),
+    tally: Tally | None = None,
 ) -> Answer:
     """Which files a command wrote; the last one shows them all."""
     count = f"{len(files):,} files are" if len(files) > 1 else "1 file is"
@@ -89,6 +94,9 @@ def written(
         "files": [str(file) for file in files],
         "rejects": [{"item": reject.item, "reason": reject.reason} for reject in rejects],
     }
+    if tally is not None:
+        values |= {"drawn": tally.drawn, "met": tally.met}
+        page.append(f"{tally}.")
     return Answer(values, [*page, *_rejects(rejects)])
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ectype.config import Config, with_changes
 from ectype.errors import UsageError
 from ectype.folder import RunFolder, load_config
+from ectype.samples import Samples, Tally, meeting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,34 +26,9 @@ if TYPE_CHECKING:
 
 #: Settings that a trained run does not depend on.
 CHANGEABLE = (
-    *("vae.flow_steps", "training.precision"),
+    *("vae.flow_steps", "vae.nucleus", "training.precision"),
     *("evaluation.features", "evaluation.inception"),
 )
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Generated items, as the domain stores them (n, *spec.shape)."""
-
-    items: np.ndarray
-    spec: Spec
-    domain: Domain
-    label: str | None = None
-    columns: int | None = None
-    as_grid: bool = False
-
-    @property
-    def data(self) -> Any:
-        """As a user of this kind of data wants them: pictures as a uint8 array, for instance."""
-        return self.domain.present(self.items, self.spec)
-
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write the samples as files, with a picture of all of them; returns the paths."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        paths = [] if self.as_grid else self.domain.write(self.items, self.spec, target, self.label)
-        grid = self.domain.preview(self.items, self.spec, target / "grid", columns=self.columns)
-        return [*paths, grid]
 
 
 @dataclass(frozen=True)
@@ -76,8 +53,9 @@ class Reconstructions:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         paths = self.domain.write(self.items, self.spec, target, None)
-        pairs = in_pairs(self.originals[:32], self.items[:32], columns=8)
-        return [*paths, self.domain.preview(pairs, self.spec, target / "grid", columns=8)]
+        columns = self.domain.columns(self.spec)
+        pairs = in_pairs(self.originals[:32], self.items[:32], columns)
+        return [*paths, self.domain.preview(pairs, self.spec, target / "grid", columns=columns)]
 
 
 class Run:
@@ -135,7 +113,13 @@ class Run:
         }
 
     def sample(
-        self, n: int = 64, *, seed: int = 0, label: str | None = None, temperature: float = 1.0
+        self,
+        n: int = 64,
+        *,
+        seed: int = 0,
+        label: str | None = None,
+        temperature: float = 1.0,
+        where: str | None = None,
     ) -> Samples:
         """Generate `n` items. Item i of a seed is the same for any `n`.
 
@@ -144,28 +128,55 @@ class Run:
             seed: other seeds give other items.
             label: generate this label only (labelled runs); else labels as in the data.
             temperature: below 1 more typical, above 1 more varied.
+            where: conditions that items must meet, "age>=60,income=>50K" for instance. A
+                condition on the label is asked of the model; for the others items are drawn
+                until enough meet them.
 
         Raises:
-            UsageError: an unknown label, or a number that makes no sense.
+            UsageError: an unknown label, a condition that is none, or a number that makes no sense.
         """
         if n < 1:
             raise UsageError(f"{n} samples cannot be made", hint="ask for at least 1")
         if not 0 < temperature < float("inf"):
             raise UsageError(f"a temperature of {temperature} makes no sense", hint="around 1.0")
-        index = self._label_index(label)
-        with self.precision.autocast():
-            items = self.model.sample(n, seed=seed, label=index, temperature=temperature)
-        return Samples(self._store(items), self.spec, self.domain, label)
+        _ = self.model  # what is wrong with it is said now, not when samples are drawn
+        if where is None:
+            index = self.label_index(label)
+
+            def blocks() -> Iterator[np.ndarray]:
+                return (b for b, _ in self._drawn(n, seed, index, temperature))
+
+            return Samples(blocks, self.spec, self.domain, label)
+        conditions = self.domain.conditions(where, self.spec)
+        if label is not None and conditions.label not in (None, label):
+            raise UsageError(f"the conditions ask for another label than “{label}”")
+        label = label or conditions.label
+        index, tally = self.label_index(label), Tally()
+
+        def met() -> Iterator[np.ndarray]:
+            drawn = (block for block, _ in self._drawn(None, seed, index, temperature))
+            return meeting(drawn, n, conditions.meets, tally)
+
+        return Samples(met, self.spec, self.domain, label, tally=tally)
 
     def sample_blocks(
         self, n: int, *, seed: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """The items of `sample`, a block at a time, each with its label indices if it has any."""
+        return self._drawn(n, seed, None, 1.0)
+
+    def _drawn(
+        self, n: int | None, seed: int, label: int | None, temperature: float
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Blocks of items and their labels, n items in all; without end where n is None."""
         size = self.model.block
-        for block, start in enumerate(range(0, n, size)):
-            kept = slice(min(size, n - start))
+        for block in count():
+            left = size if n is None else n - block * size
+            if left <= 0:
+                return
             with self.precision.autocast():
-                items, labels = self.model.sample_block(seed, block)
+                items, labels = self.model.sample_block(seed, block, label, temperature)
+            kept = slice(min(size, left))
             yield self._store(items[kept]), None if labels is None else labels[kept].cpu().numpy()
 
     def interpolate(
@@ -174,11 +185,12 @@ class Run:
         """Walk between random points of latent space, a walk a row."""
         if rows < 1 or steps < 2:
             raise UsageError("a walk needs a row and two steps at least")
-        index = self._label_index(label)
+        index = self.label_index(label)
         with self.precision.autocast():
             items = self.model.interpolate(rows, steps, seed=seed, label=index)
+        walks = self._store(items)
         return Samples(
-            self._store(items), self.spec, self.domain, label, columns=steps, as_grid=True
+            lambda: iter([walks]), self.spec, self.domain, label, columns=steps, as_grid=True
         )
 
     def reconstruct(self, source: Any) -> Reconstructions:
@@ -203,6 +215,20 @@ class Run:
                 blocks.append(self._reconstruct_unlabelled(x).float().cpu())
         data = self._store(torch.cat(blocks))
         return Reconstructions(originals, data, rejects, self.spec, self.domain)
+
+    def between(self, source: Any, *, steps: int = 8, label: str | None = None) -> Samples:
+        """Walk in latent space from each item of a source to the next; see `latent_space`."""
+        from ectype.latent_space import between
+
+        return between(self, source, steps, label)
+
+    def nearest(
+        self, source: Any, among: Any, *, k: int = 1, label: str | None = None
+    ) -> np.ndarray:
+        """Which items of `among` lie nearest in latent space, (n, k); see `latent_space`."""
+        from ectype.latent_space import nearest
+
+        return nearest(self, source, among, k, label)
 
     def evaluate(
         self, data: Any = None, *, n: int | None = None, features: str | None = None
@@ -263,7 +289,12 @@ class Run:
             best[closer], error[closer] = result[closer], distance[closer]
         return best
 
-    def _label_index(self, label: str | None) -> int | None:
+    def label_index(self, label: str | None) -> int | None:
+        """The number of a label.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
         if label is None:
             return None
         if not self.spec.labels:
@@ -336,6 +367,7 @@ def make_model(config: Config, spec: Spec, domain: Domain) -> Model:
             classes=spec.classes,
             dimensions=math.prod(spec.shape),
             augmentation=domain.augmentation(spec),
+            differentiable=domain.differentiable,
         )
     model.block = domain.sample_block
     return model

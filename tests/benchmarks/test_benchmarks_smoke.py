@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import equal_time_images, little_data, loop_overhead, step_cost
+from benchmarks import equal_time_images, equal_time_text, little_data, loop_overhead, step_cost
 from benchmarks.image_data import split_by_group, variant_group
 
 MEASURES = ("Fréchet", "precision", "recall", "density", "coverage", "nearer to train")
@@ -129,3 +129,21 @@ def test_groups_are_not_cut():
     assert len(drawn) == 30
     assert sorted(drawn + others) == list(range(90))
     assert not {groups[item] for item in drawn} & {groups[item] for item in others}
+
+
+@pytest.mark.slow
+def test_equal_time_text_rows_are_complete(tmp_path):
+    syllables = [a + b for a in "bdfgklmnrst" for b in "aeiou"]
+    texts = [f"{a}{b}{c}" for a in syllables for b in syllables for c in syllables]
+    file = tmp_path / "names.txt"
+    file.write_text("\n".join(texts[::6]))
+    arguments = ["--names", str(file), "--seconds", "3", "--set", "training.capacity=4"]
+    real, *trained = rows_of(equal_time_text.main, arguments, tmp_path)
+    assert real["candidate"] == "real"
+    assert [row["candidate"] for row in trained] == list(equal_time_text.CANDIDATES)
+    for row in trained:
+        for measure in ("forward", "reverse", "copies", "unique", "self-BLEU"):
+            assert np.isfinite(row[measure])
+        assert row["texts seen"] > 0
+        assert row["training, s"] > 0
+    assert {"nats", "KL", "reconstruction", "active"} <= trained[0].keys() & trained[2].keys()

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import ectype
 from ectype.config import Family
+from ectype.domains.audio import AudioDomain
 from ectype.domains.base import Domain
 from ectype.domains.image import ImageDomain
+from ectype.domains.table import TableDomain
+from ectype.domains.text import TextDomain
 from ectype.errors import InterruptedRun, UsageError
 from ectype.training.progress import Silent, Tick
 from tests.contract.points import Points, ring
@@ -43,11 +47,44 @@ def pictures(n: int, height: int, width: int, channels: int) -> np.ndarray:
     return items
 
 
+def sounds(n: int, length: int, channels: int) -> np.ndarray:
+    """Decaying tones with noise, float32 (n, length, channels)."""
+    random = np.random.default_rng(0)
+    time = np.arange(length)[None, :, None]
+    pitch = random.uniform(0.02, 0.4, (n, 1, channels))
+    noise = random.standard_normal((n, length, channels))
+    decay = np.exp(-time / random.uniform(50, 300, (n, 1, 1)))
+    return ((0.5 * np.sin(pitch * time + 1) + 0.1 * noise) * decay).astype(np.float32)
+
+
+def names(n: int) -> list[str]:
+    """Made-up names, all different, each the one before with a syllable more or less."""
+    syllables = [a + b for a in "bdfgklmnr" for b in "aeiou"]
+    return [syllables[i % 45] + syllables[i * 7 % 43] + syllables[i // 45] for i in range(n)]
+
+
+def rows(n: int) -> pd.DataFrame:
+    """Sizes, a price that follows from them, a day, a kind, a number of each row."""
+    random = np.random.default_rng(0)
+    size = random.gamma(3, 2, n).round(2)
+    kind = random.choice(["round", "square", "odd"], n, p=[0.5, 0.4, 0.1])
+    price = (size * np.where(kind == "round", 3, 5)).astype(int)
+    day = pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 90, n), unit="D")
+    columns = {"id": np.arange(n), "size": size, "price": price, "day": day, "kind": kind}
+    return pd.DataFrame({**columns, "unit": "cm"})
+
+
 CASES = {
     "points": Case(Points(), ring(400)[0], None),
     "labelled points": Case(Points(), ring(400), "mode 3", prior="flow"),
     "grey pictures": Case(ImageDomain(), pictures(60, 12, 12, 1), None, prior="flow"),
     "labelled pictures": Case(ImageDomain(), (pictures(60, 8, 12, 3), np.arange(60) % 2), "1"),
+    "sounds": Case(AudioDomain(), sounds(60, 700, 1), None),
+    "texts": Case(TextDomain(), names(80), None),
+    "labelled texts": Case(TextDomain(), (names(80), np.arange(80) % 2), "1", prior="flow"),
+    "rows": Case(TableDomain(), rows(90), None, prior="mixture"),
+    "labelled rows": Case(TableDomain(), (rows(90), "kind"), "odd"),
+    "labelled stereo sounds": Case(AudioDomain(), (sounds(60, 512, 2), np.arange(60) % 2), "1"),
 }
 TINY = {
     "training.capacity": 4,
@@ -112,20 +149,20 @@ def test_a_run_can_be_used(case, family, tmp_path):
     assert run.summary()["step"] == STEPS
     samples = run.sample(5, seed=1)
     assert len(samples.data) == 5
-    assert np.isfinite(samples.data).all()
-    assert tuple(samples.data.shape[1:]) == run.spec.shape
+    assert np.isfinite(samples.items).all()
+    assert tuple(samples.items.shape[1:]) == run.spec.shape
     paths = samples.save(tmp_path / "out")
     assert paths
     assert all(path.stat().st_size for path in paths)
     walks = run.interpolate(rows=2, steps=3)
     assert len(walks.data) == 6
     again = ectype.load(tmp_path / "run", domain=case.domain, device="cpu")
-    assert np.array_equal(again.sample(5, seed=1).data, samples.data)
+    assert np.array_equal(again.sample(5, seed=1).items, samples.items)
 
 
 @cells
 def test_a_run_can_be_evaluated(case, family, tmp_path):
-    more = {"data.test": 0.3} if case.domain.name == "image" else {}
+    more = {"data.test": 0.3} if case.domain.name in ("image", "audio", "text", "table") else {}
     run = fit(case, family, tmp_path / "run", steps=2, settings=more)
     found = run.evaluate(features=case.domain.feature_spaces[-1])
     assert {"frechet", "precision", "coverage", "nearer_to_train", "near_copies"} <= set(found)
@@ -138,14 +175,14 @@ def test_a_run_can_be_evaluated(case, family, tmp_path):
 @cells
 def test_sample_i_of_a_seed_is_always_the_same(case, family, tmp_path):
     run = fit(case, family, tmp_path / "run", steps=4)
-    many = run.sample(130, seed=7).data
+    many = run.sample(130, seed=7).items
     for n in (1, 64, 65):
-        assert np.array_equal(run.sample(n, seed=7).data, many[:n])
+        assert np.array_equal(run.sample(n, seed=7).items, many[:n])
     blocks = [block for block, _ in run.sample_blocks(130, seed=7)]
     assert np.array_equal(np.concatenate(blocks), many)
     middle = run.model.sample(10, seed=7, start=60)
     assert torch.equal(middle, run.model.sample(130, seed=7)[60:70])
-    assert not np.array_equal(run.sample(130, seed=8).data, many)
+    assert not np.array_equal(run.sample(130, seed=8).items, many)
 
 
 @cells
@@ -169,7 +206,7 @@ def test_only_a_vae_reconstructs(case, family, tmp_path):
             run.reconstruct(source[:3])
         return
     result = run.reconstruct(source[:3])
-    assert np.asarray(result.data).shape == np.asarray(result.originals).shape
+    assert np.asarray(result.items).shape == np.asarray(result.originals).shape
     assert result.save(tmp_path / "out")
 
 

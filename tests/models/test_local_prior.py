@@ -90,3 +90,12 @@ def test_it_is_the_same_after_saving():
     again.load_state_dict(prior.state_dict())
     a, b = (p.draw(9, None, generator(3)) for p in (prior, again))
     assert torch.equal(a, b)
+
+
+def test_without_spread_the_latents_themselves_are_drawn():
+    z = torch.randn(30, 4, generator=generator())
+    prior = LocalPrior(4, 0, spread=0.0)
+    prior.fit(z, None)
+    draws = prior.draw(200, None, generator())
+    assert torch.cdist(draws, z.half().float()).min(1).values.max() < 1e-6
+    assert len(draws.unique(dim=0)) == 30

@@ -78,7 +78,7 @@ def report(folder, **fields):
         "features": SPACE,
         "measures": {
             **measures(),
-            "pair_trends": Measure(value=0.8, better="higher", n=5000, note=NASTY),
+            "stripe_trends": Measure(value=0.8, better="higher", n=5000, note=NASTY),
             "lost": Measure(value=math.nan, better="lower", n=5000, interval=(0.0, math.inf)),
         },
         "facts": {"Data": {"source": NASTY}, NASTY: {NASTY: "1"}},

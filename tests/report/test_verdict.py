@@ -170,7 +170,7 @@ def test_every_measure_may_be_missing_or_not_a_number(name):
 
 
 def test_without_figures_there_is_no_verdict():
-    own = {"pair_trends": Measure(value=0.8, better="higher", n=5000)}
+    own = {"stripe_trends": Measure(value=0.8, better="higher", n=5000)}
     for found in ({}, own):
         said = verdict(found)
         assert said.headline == "There are too few figures for a verdict."

@@ -43,7 +43,7 @@ def test_json_has_the_shape_that_programs_rely_on(folder):
         "features": SPACE,
         "better": "higher",
     }
-    assert list(content["measures"]) == [*measures(), "pair_trends", "lost"]
+    assert list(content["measures"]) == [*measures(), "stripe_trends", "lost"]
     assert content["verdict"]["headline"].startswith("The samples are convincing")
     assert content["settings"]["gan"]["gamma"] is None
     assert content["facts"]["Data"] == {"source": NASTY}
@@ -60,7 +60,7 @@ def test_the_card_says_what_the_report_says(folder):
     assert "**The samples are convincing and as varied as the data.**" in card
     row = f"(recall) | 0.901 | 0.901 | 0.891 to 0.911 | higher | 5,000 | {SPACE} |"
     assert f"| Real variety within reach {row}" in card
-    assert "| Pair trends | 0.800 | – | – | higher | 5,000 | – |" in card
+    assert "| Stripe trends | 0.800 | – | – | higher | 5,000 | – |" in card
     assert "| Lost | – |" in card
     for heading in ("Verdict", "Measures", "Data", "Load and sample", "Limits"):
         assert f"\n## {heading}\n" in card

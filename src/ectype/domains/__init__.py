@@ -13,9 +13,13 @@ from ectype.errors import DataError, UsageError
 
 def known() -> dict[str, Domain]:
     """The domains that ectype brings, by name, in the order in which they are asked."""
+    from ectype.domains.audio import AudioDomain
     from ectype.domains.image import ImageDomain
+    from ectype.domains.table import TableDomain
+    from ectype.domains.text import TextDomain
 
-    return {domain.name: domain for domain in (ImageDomain(),)}
+    domains = (ImageDomain(), AudioDomain(), TableDomain(), TextDomain())
+    return {domain.name: domain for domain in domains}
 
 
 def by_name(name: str) -> Domain:

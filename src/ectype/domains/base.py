@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ectype.config import Budget, Family
+from ectype.errors import UsageError
 
 if TYPE_CHECKING:  # inspecting data must not wait for torch
     from torch import Tensor, nn
@@ -148,6 +149,17 @@ class NoSettings:
     """For a domain that has nothing to set."""
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What samples must meet: a label to ask the model for, and a test of stored items.
+
+    `meets` says of items (n, ...) whether each does, bool (n,).
+    """
+
+    label: str | None
+    meets: Callable[[np.ndarray], np.ndarray]
+
+
 class Domain(ABC):
     """A kind of data.
 
@@ -165,8 +177,19 @@ class Domain(ABC):
     #: What this kind of data needs of the settings `gan.*`, `vae.*` and `training.*` by key,
     #: where the defaults, which are those of pictures, do not serve it.
     defaults: ClassVar[Mapping[str, Any]] = {}
+    #: What a VAE's weights are chosen by: samples, or the bound of held-out items where so many
+    #: weights see so few numbers an item that it may learn them by heart.
+    selects_by: ClassVar[Literal["frechet", "bound"]] = "frechet"
     #: Samples are computed in whole blocks of so many: more where an item costs little.
     sample_block: ClassVar[int] = 64
+    #: At which of them samples are drawn for `temperature_exhibits`; none for no such exhibit.
+    temperatures: ClassVar[tuple[float, ...]] = ()
+    #: Whether gradients pass through network items. Through words they do not: there a GAN learns
+    #: the latents of an autoencoder, and no generator or discriminator is asked of the domain.
+    differentiable: ClassVar[bool] = True
+    #: Items that the view of all samples shows, where these are written block by block in bounded
+    #: memory; None where each has a place of its own in the view.
+    shown_items: ClassVar[int | None] = None
     #: Whether networks may compute in bf16 (8 bits of precision): enough for pictures, too
     #: little where a value's digits matter.
     tolerates_bf16: ClassVar[bool] = False
@@ -260,6 +283,32 @@ class Domain(ABC):
     def write(self, samples: np.ndarray, spec: Any, folder: Path, label: str | None) -> list[Path]:
         """Write samples as the files that a user of this kind of data expects."""
 
+    def write_blocks(
+        self, blocks: Iterator[np.ndarray], spec: Any, folder: Path, label: str | None
+    ) -> list[Path]:
+        """Write samples as they are generated; a domain with `shown_items` need not hold them all.
+
+        By default they are put together for `write`.
+        """
+        return self.write(np.concatenate([*blocks]), spec, folder, label)
+
+    def conditions(self, text: str, spec: Any) -> Conditions:
+        """What a text such as "age>=60" asks of items.
+
+        Raises:
+            UsageError: it says nothing, or items of this kind have nothing to ask for.
+        """
+        del text, spec
+        raise UsageError(
+            f"{self.name} data have no columns to set conditions on",
+            hint="conditions are for tables; --label asks for a label",
+        )
+
+    def columns(self, spec: Any) -> int:
+        """How many items stand in a row of a sheet, such as one of items above others."""
+        del spec
+        return 8
+
     @abstractmethod
     def preview(
         self, samples: np.ndarray, spec: Any, path: Path, columns: int | None = None
@@ -268,6 +317,19 @@ class Domain(ABC):
 
         `columns` is how many stand in a row; None for what looks best.
         """
+
+    def write_walks(self, items: np.ndarray, spec: Any, folder: Path, steps: int) -> list[Path]:
+        """Write walks between items as files, beside the sheet that `preview` draws of them.
+
+        By default none: of most kinds of data the sheet says it all. Of sounds it says little.
+
+        Args:
+            items: stored items (walks · steps, *spec.shape), walk after walk.
+            spec: what `prepare` found.
+            folder: where to.
+            steps: items of a walk.
+        """
+        return []
 
     def feature_space(self, name: str, spec: Any) -> FeatureSpace:
         """One of `feature_spaces` or `copy_spaces`, which takes stored items of this spec."""
@@ -297,6 +359,26 @@ class Domain(ABC):
             spec: what `prepare` found.
         """
         return {}
+
+    def reconstruction_measures(
+        self, originals: np.ndarray, copies: np.ndarray, spec: Any
+    ) -> dict[str, Measure]:
+        """Figures by name of held-out items and of what a VAE made of each; none by default."""
+        return {}
+
+    def temperature_exhibits(
+        self,
+        drawn: Mapping[float, np.ndarray],
+        reference: Chosen,
+        train: Chosen | None,
+        spec: Any,
+        folder: Path,
+    ) -> Sequence[Exhibit]:
+        """What a report shows of items drawn at each of `temperatures`, as files in a folder.
+
+        The other arguments are those of `own_measures`. By default there is nothing.
+        """
+        return ()
 
     def own_exhibits(
         self,

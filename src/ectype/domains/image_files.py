@@ -121,7 +121,7 @@ class FilePictures(Pictures):
             plain = json.loads((cache.entry(key, build) / "scan.json").read_text())
         headers = plain["headers"]
         names = [name for name, *_ in headers]
-        parts, labels = _parts_and_labels(names)
+        parts, labels = parts_and_labels(names)
         return Scan(
             names=names,
             sizes=np.array([[w, h] for _, w, h, _ in headers], np.int64).reshape(-1, 2),
@@ -203,7 +203,7 @@ def _is_candidate(name: str) -> bool:
     return _suffix(name) in PICTURES or _suffix(name) in UNREADABLE
 
 
-def _parts_and_labels(names: list[str]) -> tuple[list[Part | None], list[str | None]]:
+def parts_and_labels(names: list[str]) -> tuple[list[Part | None], list[str | None]]:
     """Prescribed part and label of each path, from its folders."""
     folders = [PurePosixPath(name).parts[:-1] for name in names]
     folders = _without_common_start(folders)

@@ -11,13 +11,20 @@ from ectype.config import Config
 from ectype.errors import UsageError
 from ectype.models.base import Model
 from ectype.models.gan import Gan
+from ectype.models.latent_gan import LatentGan
 from ectype.models.likelihoods import Likelihood
-from ectype.models.local_prior import LocalPrior
+from ectype.models.local_prior import SPREAD, LocalPrior
 from ectype.models.mixture import MOST_PARTS
-from ectype.models.prior import FlowPrior
+from ectype.models.noisy import NoisyVae
+from ectype.models.prior import FlowPrior, MixturePrior
 from ectype.models.vae import Vae
 from ectype.nets.augment import Augmentation
+from ectype.nets.autoregressive import Autoregressive
+from ectype.nets.perceptron import JudgingPerceptron, Perceptron
 from ectype.nets.velocity import Velocity
+
+#: Width of the networks of a GAN over latents, as a multiple of the capacity.
+LATENT_WIDTH = 16
 
 NetworkFactory = Callable[..., nn.Module]
 
@@ -30,6 +37,7 @@ def build(
     classes: int,
     dimensions: int,
     augmentation: Augmentation | None = None,
+    differentiable: bool = True,
 ) -> Model:
     """Build the model that a configuration names, with fresh weights.
 
@@ -40,6 +48,8 @@ def build(
         classes: number of labels.
         dimensions: numbers in one item, from which the default penalty weight follows.
         augmentation: random changes that keep a discriminator from learning items by heart.
+        differentiable: whether gradients pass through items; if not, a GAN learns latents, and
+            decoders are told how noisy a latent is.
 
     Raises:
         UsageError: the settings would make a model that cannot be sampled or trained.
@@ -53,6 +63,8 @@ def build(
                 where=f"gan.augment={settings.augment:g}",
                 hint="leave it at adaptive, which does nothing there, or set it to off",
             )
+        if not differentiable:
+            return _latent_gan(config, network, likelihood, classes=classes)
         return Gan(
             network("generator", latent=latent),
             network("discriminator", latent=latent),
@@ -74,14 +86,44 @@ def build(
         velocity = Velocity(latent, MOST_PARTS, classes, width)
         prior = FlowPrior(velocity, latent, classes, config.vae.flow_steps)
     elif config.vae.prior == "local":
-        prior = LocalPrior(latent, classes)
-    return Vae(
-        network("encoder", latent=latent),
-        network("decoder", latent=latent, likelihood=likelihood),
+        # a blurred latent needs no spread besides
+        prior = LocalPrior(latent, classes, SPREAD if differentiable else 0.0)
+    elif config.vae.prior == "mixture":
+        prior = MixturePrior(latent, classes)
+    kind, beside = (Vae, 0) if differentiable else (NoisyVae, 1)
+    encoder = network("encoder", latent=latent)
+    decoder = network("decoder", latent=latent + beside, likelihood=likelihood)
+    if isinstance(decoder, Autoregressive):
+        decoder.nucleus = config.vae.nucleus
+    return kind(
+        encoder,
+        decoder,
         likelihood,
         prior,
         config.vae,
         classes=classes,
+    )
+
+
+def _latent_gan(
+    config: Config, network: NetworkFactory, likelihood: Likelihood, *, classes: int
+) -> LatentGan:
+    """An autoencoder, and a GAN of perceptrons over its latents."""
+    playing, size = config.gan, config.vae.latent
+    decoder = network("decoder", latent=size + 1, likelihood=likelihood)
+    assert isinstance(decoder, Autoregressive)
+    decoder.nucleus = config.vae.nucleus
+    width = LATENT_WIDTH * (config.training.capacity or 1)
+    return LatentGan(
+        network("encoder", latent=size),
+        decoder,
+        likelihood,
+        Perceptron(playing.latent, size, width=width, classes=classes, normalise=True),
+        JudgingPerceptron(size, width=width, classes=classes),
+        autoencoding=config.vae,
+        playing=playing,
+        classes=classes,
+        gamma=playing.gamma if playing.gamma is not None else default_gamma(size),
     )
 
 

@@ -35,14 +35,16 @@ class LocalPrior(nn.Module):
     Args:
         size: length d of a latent.
         classes: number of labels, 0 for none.
+        spread: s; at 0 the training latents themselves are drawn.
     """
 
     counts: Tensor  # (classes or 1,), items of each label
     latents: Tensor  # (n, d), sorted by label
     neighbours: Tensor  # (n, k), an item itself where there are too few others
 
-    def __init__(self, size: int, classes: int):
+    def __init__(self, size: int, classes: int, spread: float = SPREAD):
         super().__init__()
+        self.spread = spread
         self.register_buffer("counts", torch.zeros(max(classes, 1), dtype=torch.int64))
         self.register_buffer("latents", torch.zeros(0, size, dtype=torch.float16))
         self.register_buffer("neighbours", torch.zeros(0, NEIGHBOURS, dtype=torch.int32))
@@ -58,7 +60,8 @@ class LocalPrior(nn.Module):
         z = z[label.argsort(stable=True).to(z.device)]
         groups = z.split(self.counts.tolist())
         starts = (self.counts.cumsum(0) - self.counts).tolist()
-        joined = [start + neighbours(group) for start, group in zip(starts, groups, strict=True)]
+        near = neighbours if self.spread else _alone
+        joined = [start + near(group) for start, group in zip(starts, groups, strict=True)]
         self.latents = z.half()
         self.neighbours = torch.cat(joined).int()
 
@@ -77,7 +80,7 @@ class LocalPrior(nn.Module):
         chosen = first + (place * size).long()
         centre, near = self.latents[chosen].float(), self.neighbours[chosen].long()
         others = (near != chosen[:, None]).sum(1).clamp_min(1)
-        weight = SPREAD * temperature * noise / others.sqrt()[:, None]
+        weight = self.spread * temperature * noise / others.sqrt()[:, None]
         steps = self.latents[near].float() - centre[:, None]
         return centre + torch.einsum("nk,nkd->nd", weight, steps)
 
@@ -88,6 +91,11 @@ def _as_many(prior: LocalPrior, state: dict[str, Tensor], prefix: str, *rest: An
     for name in ("latents", "neighbours"):
         if prefix + name in state:
             setattr(prior, name, getattr(prior, name).new_empty(state[prefix + name].shape))
+
+
+def _alone(z: Tensor) -> Tensor:
+    """No other row: what is not moved needs no directions."""
+    return torch.arange(len(z), device=z.device)[:, None].repeat(1, NEIGHBOURS)
 
 
 def neighbours(z: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ectype.config import VaeSettings
 from ectype.models.base import Batch, Model, Player, Turn, slerp
 from ectype.models.likelihoods import Likelihood
 from ectype.models.local_prior import LocalPrior
-from ectype.models.prior import FlowPrior
+from ectype.models.prior import FlowPrior, MixturePrior
 from ectype.models.schedules import cosine, warm_up, within
 from ectype.models.variational import (
     kl_to_normal,
@@ -26,6 +26,9 @@ from ectype.models.variational import (
 from ectype.nets.autoregressive import Autoregressive
 
 Log = Mapping[str, Tensor]
+
+#: Of the latents that a mixture is fitted to, so that equal weights give an equal mixture.
+SETTLING_SEED = 0
 
 
 class Vae(Model):
@@ -52,7 +55,7 @@ class Vae(Model):
         encoder: nn.Module,
         decoder: nn.Module,
         likelihood: Likelihood,
-        prior: FlowPrior | LocalPrior | None,
+        prior: MixturePrior | LocalPrior | None,
         settings: VaeSettings,
         *,
         classes: int,
@@ -100,8 +103,10 @@ class Vae(Model):
         return {**modules, "prior": self.prior} if isinstance(self.prior, FlowPrior) else modules
 
     def settled(self) -> Mapping[str, nn.Module]:
-        """The local prior."""
-        return {"prior": self.prior} if isinstance(self.prior, LocalPrior) else {}
+        """The prior, where it is fitted and not trained."""
+        if self.prior is None or isinstance(self.prior, FlowPrior):
+            return {}
+        return {"prior": self.prior}
 
     def statistics(self) -> Sequence[Tensor]:
         """Those of the likelihood too."""
@@ -112,9 +117,17 @@ class Vae(Model):
         return not isinstance(self.prior, FlowPrior) or progress > self.settings.autoencoder_share
 
     def settle(self, items: Iterable[Batch]) -> None:
-        """The local prior takes in the latents of the averaged encoder."""
+        """A prior that is not trained takes in the latents of the averaged encoder.
+
+        The mixture takes draws from q(z|x): it stands for the distribution that the decoder has
+        seen latents of, with all its width.
+        """
         if isinstance(self.prior, LocalPrior):
             self.prior.fit(*latents(self.encoder, items))
+        elif isinstance(self.prior, MixturePrior) and not isinstance(self.prior, FlowPrior):
+            generator = torch.Generator(self.label_share.device).manual_seed(SETTLING_SEED)
+            z, label = latents(self.encoder, items, generator)
+            self.prior.fit(z, label, generator)
 
     def draw(
         self, n: int, label: Tensor | None, generator: torch.Generator, temperature: float = 1.0

@@ -70,13 +70,19 @@ def variational_loss(
 
 
 @torch.no_grad()
-def latents(encoder: Encoder, batches: Iterable[Batch]) -> tuple[Tensor, Tensor | None]:
-    """The posterior mean of every item, (n, *latent), and the items' labels (n,)."""
-    means, labels = [], []
+def latents(
+    encoder: Encoder, batches: Iterable[Batch], generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """The posterior mean of every item, (n, *latent), and the items' labels (n,).
+
+    With a generator a draw from every posterior in the mean's place.
+    """
+    found, labels = [], []
     for batch in batches:
-        means.append(posterior(encoder, batch.x, batch.label)[0])
+        mean, log_variance = posterior(encoder, batch.x, batch.label)
+        found.append(mean if generator is None else reparameterise(mean, log_variance, generator))
         labels.append(batch.label)
-    return torch.cat(means), None if labels[0] is None else torch.cat(labels)
+    return torch.cat(found), None if labels[0] is None else torch.cat(labels)
 
 
 @full_precision

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 
 class Autoregressive(nn.Module, ABC):
-    """A decoder p(x|z) = Π_t p(x_t | x_<t, z)."""
+    """A decoder p(x|z) = Π_t p(x_t | x_<t, z).
+
+    Attributes:
+        nucleus: share of the probability that `generate` draws each place from, the likeliest
+            first: Holtzman et al. (arXiv 1904.09751), section 3.1.
+    """
+
+    nucleus: float = 1.0
 
     @abstractmethod
     def forward(self, z: Tensor, label: Tensor | None, x: Tensor) -> Tensor:

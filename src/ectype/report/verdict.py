@@ -33,6 +33,9 @@ SHARES = {Grade.GOOD: 0.85, Grade.FAIR: 0.6, Grade.WEAK: 0.3}
 #: A Fréchet distance as a multiple of its floor: what each grade allows. In docs/benchmarks.md,
 #: after five minutes on Fashion-MNIST, our own models stand at 4 and the peers at 8 to 9.
 MULTIPLES = {Grade.GOOD: 2.0, Grade.FAIR: 5.0, Grade.WEAK: 10.0}
+#: Perplexities of texts, as multiples of their floors. In docs/benchmarks.md, after five minutes on
+#: names, the textbook's model stands at 2 and 1.3.
+PERPLEXITIES = {Grade.GOOD: 1.15, Grade.FAIR: 1.4, Grade.WEAK: 1.8}
 #: Near copies beyond those among held-out real data, as a share of the samples: a few, many.
 COPIES = (0.01, 0.1)
 #: Samples nearer to training than to held-out data, as a share: a lean, a strong lean. Chance
@@ -78,7 +81,7 @@ def verdict(measures: Mapping[str, Measure]) -> Verdict:
     judgement = _judgement(quality, variety)
     copying = _copying(known)
     found = [*_closeness_said(known), *_quality_said(known), *_variety_said(known)]
-    others = [*_pairs_said(known), *_labels_said(known)]
+    others = [*_pairs_said(known), *_labels_said(known), *_wording_said(known)]
     doubts = tuple(_doubts(known))
     if copying is not None:
         aside = "Copies look convincing by nature, so the rest says little: "
@@ -122,14 +125,26 @@ def _quality(known: Mapping[str, Measure]) -> Grade | None:
     inside the wide neighbourhoods of a few outliers and still be far from the data.
     """
     single, whole = _worst_share(known, "precision", "density"), _closeness(known)
+    worded = _wording(known, "forward_perplexity")
     if single is None or whole is None:
         return whole if single is None else single
-    return min(single, Grade(min(whole + 1, Grade.GOOD)))
+    found = min(single, Grade(min(whole + 1, Grade.GOOD)))
+    return found if worded is None else min(found, worded)
 
 
 def _variety(known: Mapping[str, Measure]) -> Grade | None:
     """How much of the real variety there is: the worst of recall, coverage and diversity."""
-    return _worst_share(known, "recall", "coverage", "diversity")
+    found = _worst_share(known, "recall", "coverage", "diversity")
+    worded = _wording(known, "reverse_perplexity")
+    return found if found is None or worded is None else min(found, worded)
+
+
+def _wording(known: Mapping[str, Measure], name: str) -> Grade | None:
+    """How near one of the perplexities of texts comes to that of real texts."""
+    multiple = _of_floor(known.get(name))
+    if multiple is None:
+        return None
+    return next((grade for grade, most in PERPLEXITIES.items() if multiple <= most), Grade.POOR)
 
 
 def _judgement(quality: Grade | None, variety: Grade | None) -> str:
@@ -203,6 +218,18 @@ def _pairs_said(known: Mapping[str, Measure]) -> list[str]:
     return [
         f"Of pairs of a sample and a real item, a classifier sorts {in_100(test.value)} rightly; "
         "guessing sorts 50."
+    ]
+
+
+def _wording_said(known: Mapping[str, Measure]) -> list[str]:
+    forward, reverse = known.get("forward_perplexity"), known.get("reverse_perplexity")
+    if forward is None or reverse is None or forward.floor is None or reverse.floor is None:
+        return []
+    return [
+        "To someone who has read real texts the samples are as surprising as a choice among "
+        f"{number(forward.value)} characters at each place, real texts as one among "
+        f"{number(forward.floor)}. To someone who has read the samples real texts are as one among "
+        f"{number(reverse.value)}; after as many real texts, {number(reverse.floor)}."
     ]
 
 

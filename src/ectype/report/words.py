@@ -76,10 +76,82 @@ _TERMS = {
         "near copies",
         "The same question asked of coarse pixels, which know a blurred copy.",
     ),
+    "near_copies_log-mel-picture": Term(
+        "Near copies, by spectrum over time",
+        "near copies",
+        "The same question asked of coarse spectra, which know when in a sound something is.",
+    ),
+    "silent_share": Term(
+        "Silent sounds", "silent share", "Share of samples in which nothing is heard."
+    ),
+    "clipped_share": Term(
+        "Clipped sounds", "clipped share", "Share of samples that are cut off at full scale."
+    ),
+    "stft_distance": Term(
+        "Error of reconstructed spectra",
+        "multi-resolution STFT distance",
+        "How far spectra of reconstructions lie from those of the sounds, in four resolutions.",
+    ),
+    "mel_distance": Term(
+        "Error of reconstructed spectra, as heard",
+        "mel distance",
+        "Mean difference of spectra in bands as people hear them, in decibels.",
+    ),
+    "si_sdr": Term(
+        "Reconstructed waveforms",
+        "SI-SDR",
+        "How much of a reconstruction's waveform is that of the sound, in decibels.",
+    ),
     "label_fidelity": Term(
         "Labels obeyed",
         "label fidelity",
         "Share of samples that a classifier finds to be what was asked for.",
+    ),
+    "column_shapes": Term(
+        "Columns spread as in real rows",
+        "column shapes",
+        "How alike the values of each column are spread, a mean over columns; 1 is the same.",
+    ),
+    "pair_trends": Term(
+        "Pairs of columns go together as in real rows",
+        "pair trends",
+        "How alike two columns vary together, a mean over pairs; 1 is the same.",
+    ),
+    "missing_error": Term(
+        "Other gaps than in real rows",
+        "missing-pattern error",
+        "How far apart the patterns are in which values are missing; 0 is the same.",
+    ),
+    "alpha_precision": Term(
+        "Typical rows are typical",
+        "α-precision",
+        "How well the samples keep to where real rows are typical; 1 is perfect.",
+    ),
+    "beta_recall": Term(
+        "Real rows within reach of samples",
+        "β-recall",
+        "How well the samples reach real rows, the typical ones first; 1 is perfect.",
+    ),
+    "rule_validity": Term(
+        "Rows that keep the rules", "rule validity", "Share of rows that keep every given rule."
+    ),
+    "train_on_synthetic": Term(
+        "Use in the place of real rows",
+        "train on synthetic, test on real",
+        "How well a model that learned from samples predicts unseen real rows.",
+    ),
+    "exact_copies": Term(
+        "Exact copies", "exact copies", "Share of samples that are a training row in every value."
+    ),
+    "closest_record": Term(
+        "Distance to the closest training row",
+        "distance to closest record",
+        "How far the usual sample lies from the closest training row; an alarm, no guarantee.",
+    ),
+    "membership_auc": Term(
+        "Training rows given away",
+        "membership inference (AUC)",
+        "How well the closest sample tells who was learned from; an alarm, no guarantee.",
     ),
     "elbo": Term(
         "Fit to unseen data",
@@ -105,6 +177,62 @@ _TERMS = {
         "Distance of reconstructions",
         "Fréchet distance",
         "How far reconstructions of real data, taken together, lie from them.",
+    ),
+    "kl": Term(
+        "Nats that a latent costs",
+        "KL divergence",
+        "How far the latent of an item is from what is known without it; 0 is a collapsed model.",
+    ),
+    "mutual_information": Term(
+        "What a latent tells",
+        "mutual information",
+        "How much the latent of an item says about which item it is.",
+    ),
+    "forward_perplexity": Term(
+        "Unusual wording",
+        "forward perplexity",
+        "How much the samples surprise someone who has read unseen real texts.",
+    ),
+    "reverse_perplexity": Term(
+        "Real wording that is missing",
+        "reverse perplexity",
+        "How much unseen real texts surprise someone who has read the samples.",
+    ),
+    "unique": Term("Samples that differ", "unique", "Share of different texts among the samples."),
+    "distinct_2": Term(
+        "Different pairs", "distinct-2", "Share of different pairs in a row, of all pairs."
+    ),
+    "distinct_3": Term(
+        "Different triples", "distinct-3", "Share of different triples in a row, of all triples."
+    ),
+    "self_bleu": Term(
+        "Likeness among the samples",
+        "self-BLEU",
+        "How much of a sample stands in other samples too; real texts set the mark.",
+    ),
+    "verbatim_copies": Term(
+        "Whole copies", "verbatim copies", "Share of samples that are a training text, whole."
+    ),
+    "longest_copied": Term(
+        "Longest copied part",
+        "longest common substring",
+        "The longest string that a sample shares with a training text, as a share of the sample.",
+    ),
+    "empty": Term("Empty samples", "empty", "Share of samples without a character."),
+    "reconstruction_accuracy": Term(
+        "Characters that come back",
+        "reconstruction accuracy",
+        "Share of an unseen text that is right after it went through the model.",
+    ),
+    "reconstruction_exact": Term(
+        "Texts that come back whole",
+        "exact reconstruction",
+        "Share of unseen texts that come back without a fault.",
+    ),
+    "n_gram_nats": Term(
+        "Fit of a plain language model",
+        "negative log-likelihood",
+        "How badly counting strings of characters explains unseen texts: to see the bounds by.",
     ),
     "active_units": Term(
         "Latent dimensions in use",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -151,6 +151,9 @@ class Selection:
     Args:
         score: the measure.
         weights: those that were scored, asked for right after; they are copied.
+        name: of the measure.
+        moments: shares of the budget after which a score is due.
+        margin: by how much earlier weights must be better to be kept.
 
     Attributes:
         scores: all of them, oldest first.
@@ -160,9 +163,20 @@ class Selection:
         cost: seconds that one more score is expected to take.
     """
 
-    def __init__(self, score: Score, weights: Callable[[], Mapping[str, Tensor]]):
+    def __init__(
+        self,
+        score: Score,
+        weights: Callable[[], Mapping[str, Tensor]],
+        *,
+        name: str = "Fréchet",
+        moments: Sequence[float] = MOMENTS,
+        margin: float = MARGIN,
+    ):
         self.score = score
         self.weights = weights
+        self.name = name
+        self.moments = moments
+        self.margin = margin
         self.scores: list[Scored] = []
         self.kept: Scored | None = None
         self.best: dict[str, Tensor] = {}
@@ -185,7 +199,7 @@ class Selection:
             return last is not None
         now = clock.share(step, clock.seconds())
         since = 0.0 if last is None else clock.share(last.step, last.seconds)
-        if not any(since < moment <= now for moment in MOMENTS):
+        if not any(since < moment <= now for moment in self.moments):
             return False
         return not timed or self._affordable(clock)
 
@@ -220,7 +234,7 @@ class Selection:
         end = clock.seconds()
         self._set_up_cost, self.cost = 0.0, end - ready
         self.spent += end - start
-        return {f"frechet {self.score.space}": value}
+        return {f"{self.name.lower().replace('é', 'e')} {self.score.space}": value}
 
     def verdict(self) -> str:
         """Which weights are kept, and why, in a sentence."""
@@ -233,7 +247,7 @@ class Selection:
             which, other = "the last weights", f"the lowest of {len(self.scores)} is {lowest:.4g}"
         else:
             which, other = f"the weights of step {kept.step:,}", f"the last ones {last.value:.4g}"
-        return f"kept {which} (Fréchet {kept.value:.4g} {where}; {other})"
+        return f"kept {which} ({self.name} {kept.value:.4g} {where}; {other})"
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The best weights and all else that a later session must know."""
@@ -267,7 +281,7 @@ class Selection:
         """
         self.scores.append(scored)
         lowest = min(other.value for other in self.scores)
-        if math.isfinite(scored.value) and scored.value <= (1 + MARGIN) * lowest:
+        if math.isfinite(scored.value) and scored.value <= (1 + self.margin) * lowest:
             self.kept = scored
             self.best = {k: v.detach().to("cpu", copy=True) for k, v in self.weights().items()}
 
