@@ -104,6 +104,8 @@ cells = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ECTYPE_CACHE", str(tmp_path / "cache"))
+    # in a run of a dozen steps every step would have a preview, and most of the time
+    monkeypatch.setattr("ectype.training.trainer.PREVIEWS", (0.5, 1.0))
 
 
 def fit(case: Case, family: Family, out, steps: int = STEPS, **more):

@@ -55,6 +55,7 @@ class AudioDomain(Domain):
     Settings: ClassVar[type] = AudioSettings
     Spec: ClassVar[type[Spec]] = AudioSpec
     capacities: ClassVar[tuple[int, ...]] = (16, 24, 32, 48, 64)
+    sample_block: ClassVar[int] = 16
     default_capacity: ClassVar[int] = 16
     defaults: ClassVar[Mapping[str, Any]] = {
         "vae.latent": 64,

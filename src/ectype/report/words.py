@@ -245,8 +245,8 @@ _TERMS = {
 def term(name: str) -> Term:
     """The words for a measure; a domain's own measure goes by its given name.
 
-    >>> term("recall").plain, term("pair_trends").plain
-    ('Real variety within reach', 'Pair trends')
+    >>> term("recall").plain, term("stripe_trends").plain
+    ('Real variety within reach', 'Stripe trends')
     """
     given = name.replace("_", " ")
     return _TERMS.get(name) or Term(given[:1].upper() + given[1:], given.lower(), "")
