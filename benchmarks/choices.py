@@ -37,7 +37,7 @@ from ectype.choose.advice import times_real
 from ectype.choose.ranking import Score, score
 from ectype.choose.state import read_measures
 from ectype.config import Budget
-from ectype.domains.image import ImageDomain
+from ectype.domains.image.domain import ImageDomain
 from ectype.request import asked_config, choose_family, facts_of, prepare_data
 
 #: What is compared, as `compare` and `fit` are called.

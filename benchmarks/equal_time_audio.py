@@ -35,11 +35,11 @@ import numpy as np
 
 from benchmarks.common import ROOT, machine, parser, tell, write_json
 from benchmarks.peers.protocol import Result, read_results
-from ectype.domains.audio import AudioDomain
-from ectype.domains.audio_drawing import save_png, save_wav, sheet
-from ectype.domains.audio_files import FileSounds
-from ectype.domains.audio_spec import AudioSettings, AudioSpec
-from ectype.domains.audio_store import cut_all
+from ectype.domains.audio.domain import AudioDomain
+from ectype.domains.audio.drawing import save_png, save_wav, sheet
+from ectype.domains.audio.files import FileSounds
+from ectype.domains.audio.spec import AudioSettings, AudioSpec
+from ectype.domains.audio.store import cut_all
 from ectype.domains.base import PrepareOptions
 from ectype.domains.cache import Cache
 from ectype.domains.files import open_tree

@@ -32,7 +32,7 @@ import torch
 from benchmarks.bare_loops import BareGan, BareLoop, BareVae
 from benchmarks.common import machine, parser, tell, write_json
 from ectype.config import Budget, Config, GanSettings, TrainingSettings, VaeSettings
-from ectype.domains.image import ImageDomain, ImageSpec
+from ectype.domains.image.domain import ImageDomain, ImageSpec
 from ectype.models.base import Model
 from ectype.run import make_model
 from ectype.training.batches import Batches

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from benchmarks.common import machine, parser, tell, write_json
 from ectype.config import GanSettings
-from ectype.domains.image import ImageDomain, ImageSpec
+from ectype.domains.image.domain import ImageDomain, ImageSpec
 from ectype.models.base import Batch, Turn
 from ectype.models.gan import Gan
 from ectype.nets.memory import place

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ectype.domains.base import PrepareOptions
-from ectype.domains.table import TableDomain, TableSettings, TableSpec
-from ectype.domains.table_features import RowFeatures
-from ectype.domains.table_reading import read_as
-from ectype.domains.table_sources import open_table
+from ectype.domains.table.domain import TableDomain, TableSettings, TableSpec
+from ectype.domains.table.features import RowFeatures
+from ectype.domains.table.reading import read_as
+from ectype.domains.table.sources import open_table
 from ectype.measures.copying import copying
 from ectype.measures.neighbours import neighbourhoods
 from ectype.measures.table import column_shapes, exact_copies, missing_error, pair_trends

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import ectype
 from ectype.domains.base import PrepareOptions
-from ectype.domains.image import ImageDomain
+from ectype.domains.image.domain import ImageDomain
 from ectype.errors import InterruptedRun, UsageError
 from ectype.run import make_model
 from ectype.warm import hand_over

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 import ectype
 from ectype.config import Family
-from ectype.domains.audio import AudioDomain
+from ectype.domains.audio.domain import AudioDomain
 from ectype.domains.base import Domain
-from ectype.domains.image import ImageDomain
-from ectype.domains.table import TableDomain
-from ectype.domains.text import TextDomain
+from ectype.domains.image.domain import ImageDomain
+from ectype.domains.table.domain import TableDomain
+from ectype.domains.text.domain import TextDomain
 from ectype.errors import InterruptedRun, UsageError
 from ectype.training.progress import Silent, Tick
 from tests.contract.points import Points, ring

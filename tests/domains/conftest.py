@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ectype.domains.base import PrepareOptions
-from ectype.domains.image import ImageDomain, ImageSettings
+from ectype.domains.image.domain import ImageDomain, ImageSettings
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What tests of tables share."""
 
 from ectype.domains.base import Dataset, PrepareOptions, Spec
-from ectype.domains.table import TableDomain, TableSettings, TableSpec
+from ectype.domains.table.domain import TableDomain, TableSettings, TableSpec
 
 
 def prepared(source, **settings) -> Dataset:

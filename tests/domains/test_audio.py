@@ -8,9 +8,9 @@ import pytest
 
 from ectype.config import Budget
 from ectype.domains import recognise
-from ectype.domains.audio import AudioDomain
-from ectype.domains.audio_decoding import PEAK
-from ectype.domains.audio_spec import AudioSettings
+from ectype.domains.audio.decoding import PEAK
+from ectype.domains.audio.domain import AudioDomain
+from ectype.domains.audio.spec import AudioSettings
 from ectype.domains.base import PrepareOptions
 from ectype.errors import DataError, UsageError
 
@@ -304,8 +304,8 @@ def test_three_hours_need_a_small_share_of_their_size(tmp_path):
         for number in range(180):
             file.write(minute * (0.5 + number / 400))
     code = (
-        "import resource, sys; from ectype.domains.audio import *; "
-        "from ectype.domains.audio_spec import AudioSettings; "
+        "import resource, sys; from ectype.domains.audio.domain import *; "
+        "from ectype.domains.audio.spec import AudioSettings; "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
         f"data = AudioDomain().prepare({str(path.parent)!r}, "
         f"AudioSettings(cache={str(tmp_path / 'c')!r}), PrepareOptions()); "

@@ -5,8 +5,8 @@ import wave
 import numpy as np
 from PIL import Image
 
-from ectype.domains.audio import AudioDomain
-from ectype.domains.audio_drawing import (
+from ectype.domains.audio.domain import AudioDomain
+from ectype.domains.audio.drawing import (
     BANDS,
     GAP,
     INK,
@@ -21,7 +21,7 @@ from ectype.domains.audio_drawing import (
     spectrum,
     waveform,
 )
-from ectype.domains.audio_spec import AudioSpec
+from ectype.domains.audio.spec import AudioSpec
 from ectype.measures.audio import BANDS as STATISTICS_BANDS
 
 RATE = 16000

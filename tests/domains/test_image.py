@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from ectype.config import Budget
-from ectype.domains import image_files
 from ectype.domains.base import PrepareOptions
-from ectype.domains.image import ImageDomain, ImageSettings, ImageSpec
+from ectype.domains.image import files as image_files
+from ectype.domains.image.domain import ImageDomain, ImageSettings, ImageSpec
 from ectype.errors import DataError, UsageError
 from tests.domains.conftest import noise
 
@@ -276,7 +276,7 @@ def test_reading_in_the_form_of_a_spec(prepare, photos):
 
 def test_inspecting_does_not_wait_for_torch(photos, tmp_path):
     code = (
-        "import sys; from ectype.domains.image import *; from ectype.domains.base import *;"
+        "import sys; from ectype.domains.image.domain import *; from ectype.domains.base import *;"
         f"d = ImageDomain(); s = ImageSettings(cache={str(tmp_path / 'cache')!r});"
         f"assert d.recognises({str(photos())!r});"
         f"d.prepare({str(photos())!r}, s, PrepareOptions()); assert 'torch' not in sys.modules"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ectype.domains.image_decoding import (
+from ectype.domains.image.decoding import (
     BadPictureError,
     decode,
     fitted,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ectype.config import Budget
-from ectype.domains.image_size import choose_size, parse_size, size_cap
+from ectype.domains.image.size import choose_size, parse_size, size_cap
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ectype.domains.base import PrepareOptions
-from ectype.domains.image import ImageDomain
+from ectype.domains.image.domain import ImageDomain
 from ectype.errors import DataError, UsageError
 from tests.domains.conftest import noise
 

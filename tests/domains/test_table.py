@@ -8,7 +8,7 @@ import pytest
 
 import ectype
 from ectype.domains import recognise
-from ectype.domains.table import TableDomain
+from ectype.domains.table.domain import TableDomain
 from ectype.errors import DataError, UsageError
 from ectype.samples import MOST_TRIED, Tally, meeting
 from tests.domains.tables import prepared, table_spec
@@ -230,7 +230,7 @@ def test_kinds_can_be_set_by_name():
 
 
 def test_a_missing_package_is_said(monkeypatch, tmp_path):
-    from ectype.domains.table_sources import need
+    from ectype.domains.table.sources import need
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match="pyarrow, which is not installed") as refused:

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ectype.domains.table_columns import FEWEST_IN_CELL, MOST_CELLS, cells, frequent
-from ectype.domains.table_features import RowFeatures
+from ectype.domains.table.columns import FEWEST_IN_CELL, MOST_CELLS, cells, frequent
+from ectype.domains.table.features import RowFeatures
 from ectype.measures.table import kolmogorov_smirnov
 from ectype.nets.rows import MOST_IN_ONE_STEP, Rows
 from tests.domains.tables import prepared, table_spec

@@ -3,9 +3,9 @@ import gzip
 import numpy as np
 import pytest
 
-from ectype.domains.table_csv import read_csv
-from ectype.domains.table_output import CsvWriter
-from ectype.domains.table_sources import is_table, open_table
+from ectype.domains.table.csv import read_csv
+from ectype.domains.table.output import CsvWriter
+from ectype.domains.table.sources import is_table, open_table
 from ectype.errors import DataError
 
 ROWS = [["Ann", "1.5", "x, y"], ["Bœuf", "2", 'say "no"'], ["C", "", "two\nlines"]]

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ectype.domains.table_forms import dates, numbers, write_date, write_number
-from ectype.domains.table_identifiers import make, template
-from ectype.domains.table_kinds import Raw, find
-from ectype.domains.table_sources import open_table
+from ectype.domains.table.forms import dates, numbers, write_date, write_number
+from ectype.domains.table.identifiers import make, template
+from ectype.domains.table.kinds import Raw, find
+from ectype.domains.table.sources import open_table
 from ectype.errors import DataError, UsageError
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ectype.domains.table import TableDomain
+from ectype.domains.table.domain import TableDomain
 from ectype.errors import DataError, UsageError
 from tests.domains.tables import prepared, table_spec
 

@@ -11,8 +11,8 @@ import torch
 
 from ectype.domains import recognise
 from ectype.domains.base import PrepareOptions
-from ectype.domains.text import TextDomain, TextSettings, group_of
-from ectype.domains.text_pages import sheet
+from ectype.domains.text.domain import TextDomain, TextSettings, group_of
+from ectype.domains.text.pages import sheet
 from ectype.errors import DataError, UsageError
 
 NAMES = ["Ada", "Bob", "Cleo", "Dora", "Emil", "Finn", "Gus", "Hana", "Ivo", "Jan", "Kim", "Lea"]

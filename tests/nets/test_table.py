@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from ectype.domains.table_likelihood import RowLikelihood
+from ectype.domains.table.likelihood import RowLikelihood
 from ectype.nets.rows import Category, Layout, Number, Rows
 from ectype.nets.table import RowDecoder, RowGenerator
 

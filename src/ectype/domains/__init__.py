@@ -13,10 +13,10 @@ from ectype.errors import DataError, UsageError
 
 def known() -> dict[str, Domain]:
     """The domains that ectype brings, by name, in the order in which they are asked."""
-    from ectype.domains.audio import AudioDomain
-    from ectype.domains.image import ImageDomain
-    from ectype.domains.table import TableDomain
-    from ectype.domains.text import TextDomain
+    from ectype.domains.audio.domain import AudioDomain
+    from ectype.domains.image.domain import ImageDomain
+    from ectype.domains.table.domain import TableDomain
+    from ectype.domains.text.domain import TextDomain
 
     domains = (ImageDomain(), AudioDomain(), TableDomain(), TextDomain())
     return {domain.name: domain for domain in domains}

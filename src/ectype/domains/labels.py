@@ -55,9 +55,7 @@ def choose_labels(
         raise DataError(f"{bare:,} items have no label", hint="put each into the folder of a label")
     number = {name: index for index, name in enumerate(names)}
     labels = np.array([number[str(label)] for label in found], np.int64)
-    listed = ", ".join(f"{name} ({counts[name]:,})" for name in names[:10])
-    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
-    return labels, names, f"{len(names):,} labels are learned: {listed}{more}."
+    return labels, names, f"{len(names):,} labels are learned."
 
 
 def _order(name: str) -> tuple[int, str]:
