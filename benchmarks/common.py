@@ -9,7 +9,9 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,23 @@ def parser(name: str, doc: str | None) -> argparse.ArgumentParser:
     )
     result.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return result
+
+
+def check_keep(cli: argparse.ArgumentParser, keep: Path | None) -> None:
+    """See that the folder of `--keep` holds nothing yet."""
+    if keep and keep.exists() and any(keep.iterdir()):
+        cli.error(f"--keep: {keep} is not empty")
+
+
+@contextmanager
+def working_folder(keep: Path | None) -> Iterator[Path]:
+    """A folder for all that candidates write: the one to keep, or a temporary one."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
+        yield Path(folder)
 
 
 def machine() -> dict[str, Any]:

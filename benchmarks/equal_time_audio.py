@@ -24,16 +24,22 @@ import argparse
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, machine, parser, tell, write_json
+from benchmarks.common import (
+    ROOT,
+    check_keep,
+    machine,
+    parser,
+    tell,
+    working_folder,
+    write_json,
+)
 from benchmarks.peers.protocol import Result, read_results
 from ectype.domains.audio.domain import AudioDomain
 from ectype.domains.audio.drawing import save_png, save_wav, sheet
@@ -75,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run all candidates on both splits; exit code 1 if one failed."""
     options = _options(arguments)
     rows: Rows = []
-    with _folder(options.keep) as folder:
+    with working_folder(options.keep) as folder:
         for split in splits(options.sounds, options.kit, options.splits, folder / "cache"):
             rows += compare(split, options, folder / split.name.replace(" ", "-"))
     facts = {**machine(), "features": f"log-mel-statistics@{RATE}", "seconds": options.seconds}
@@ -237,20 +243,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     cli.add_argument("--keep", type=Path, metavar="FOLDER", help="keep samples and sheets there")
     options = cli.parse_args(arguments)
-    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
-        cli.error(f"--keep: {options.keep} is not empty")
+    check_keep(cli, options.keep)
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """A folder for all that candidates write: the one to keep, or a temporary one."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

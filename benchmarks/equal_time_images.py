@@ -25,9 +25,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import ROOT, machine, parser, tell, write_json
+from benchmarks.common import (
+    ROOT,
+    check_keep,
+    machine,
+    parser,
+    tell,
+    working_folder,
+    write_json,
+)
 from benchmarks.image_data import Pictures, fashion_mnist, openmoji
 from benchmarks.peers.protocol import Result, read_results
 from benchmarks.peers.pythae_environment import python_with_pythae
@@ -82,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tasks.append(openmoji(options.emoji))
     facts = {**machine(), "features": SPACE, "seconds": options.seconds}
     rows: Rows = []
-    with _folder(options.keep) as folder:
+    with working_folder(options.keep) as folder:
         for number, pictures in enumerate(tasks):
             rows += compare(pictures, options, folder / f"data-{number}")
     print(tell("Equal time: pictures", "equal_time_images", arguments, facts, rows))
@@ -203,20 +209,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = cli.parse_args(arguments)
     if not (options.fashion or options.emoji):
         cli.error("name the data: --fashion FILE, --emoji FOLDER, or both")
-    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
-        cli.error(f"--keep: {options.keep} is not empty")
+    check_keep(cli, options.keep)
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """A folder for all that candidates write: the one to keep, or a temporary one."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

@@ -25,15 +25,21 @@ import csv
 import random
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, machine, parser, tell, write_json
+from benchmarks.common import (
+    ROOT,
+    check_keep,
+    machine,
+    parser,
+    tell,
+    working_folder,
+    write_json,
+)
 from benchmarks.peers.pythae_environment import python_with
 from benchmarks.peers.table_protocol import SAMPLES, Result, read_result
 from benchmarks.table_scoring import TableJudge
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     facts = {**machine(), "seconds": options.seconds}
     rows: list[Row] = []
-    with _folder(options.keep) as folder:
+    with working_folder(options.keep) as folder:
         for given in options.table:
             path, _, target = given.rpartition(":")
             rows += compare(Path(path), target, options, folder / Path(path).stem)
@@ -186,20 +192,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = cli.parse_args(arguments)
     if not all(":" in given for given in options.table):
         cli.error("--table: name the target too, for instance adult.csv:income")
-    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
-        cli.error(f"--keep: {options.keep} is not empty")
+    check_keep(cli, options.keep)
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """A folder for all that candidates write: the one to keep, or a temporary one."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

@@ -27,13 +27,19 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, machine, parser, tell, write_json
+from benchmarks.common import (
+    ROOT,
+    check_keep,
+    machine,
+    parser,
+    tell,
+    working_folder,
+    write_json,
+)
 from benchmarks.peers.text_protocol import Result, read_result
 from benchmarks.text_data import Texts, fortunes, names
 from benchmarks.text_scoring import TextJudge
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tasks.append(fortunes(options.fortunes))
     facts = {**machine(), "seconds": options.seconds}
     rows: Rows = []
-    with _folder(options.keep) as folder:
+    with working_folder(options.keep) as folder:
         for texts in tasks:
             rows += compare(texts, options, folder / texts.name)
     print(tell("Equal time: texts", "equal_time_text", arguments, facts, rows))
@@ -155,20 +161,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = cli.parse_args(arguments)
     if not (options.names or options.fortunes):
         cli.error("name the data: --names FILE, --fortunes FILE, or both")
-    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
-        cli.error(f"--keep: {options.keep} is not empty")
+    check_keep(cli, options.keep)
     return options
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """A folder for all that candidates write: the one to keep, or a temporary one."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

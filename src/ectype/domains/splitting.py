@@ -7,11 +7,14 @@ in one part; otherwise held-out figures would reward remembering. Every domain u
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ectype.domains.base import Part
+from ectype.errors import UsageError
 
 MOST_VALIDATION = 2_000
 MOST_TEST = 10_000
@@ -145,3 +148,31 @@ def _return_lost_labels(
                 returned.append(group)
                 seen |= _seen([group], labels)
     return returned
+
+
+def same_by_path(names: list[str], group: str, *, has_paths: bool) -> list[int]:
+    """For each path the first item whose match is the same; its own index without a match.
+
+    Args:
+        names: paths, of which the suffix does not count.
+        group: regular expression; its first group if it has one, else all of it.
+        has_paths: whether the items come from files at all.
+
+    Raises:
+        UsageError: it is no regular expression, matches nothing, or there are no paths.
+    """
+    if not has_paths:
+        raise UsageError("data.group needs files: items of an array have no names")
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        raise UsageError(f"data.group “{group}” is no regular expression: {error}") from error
+    first: dict[str, int] = {}
+    result: list[int] = []
+    for index, name in enumerate(names):
+        match = pattern.search(name.removesuffix(Path(name).suffix))
+        key = match.group(1 if pattern.groups else 0) if match else None
+        result.append(index if key is None else first.setdefault(key, index))
+    if not first:
+        raise UsageError(f"data.group “{group}” matches no path, for instance “{names[0]}”")
+    return result

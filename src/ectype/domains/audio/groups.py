@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 
 from ectype.domains.audio.files import Sounds, Survey
 from ectype.domains.audio.store import Stored
-from ectype.domains.splitting import connected, dissolve_giants
+from ectype.domains.splitting import connected, dissolve_giants, same_by_path
 from ectype.errors import UsageError
 
 
@@ -40,8 +37,10 @@ def group_keys(
     if alike := int((stored.near != own).sum()):
         notes.append(f"{alike:,} clips are nearly the same as another; they share its part.")
     if group is not None:
-        matches = _matches([survey.names[i] for i in stored.index], group, sounds)
-        kept = connected(count, [*_edges(kept), *_edges(np.array(matches))])
+        same = same_by_path(
+            [survey.names[i] for i in stored.index], group, has_paths=sounds.has_paths
+        )
+        kept = connected(count, [*_edges(kept), *_edges(np.array(same))])
         groups = len(np.unique(kept))
         if groups < min(3, count):
             message = f"data.group “{group}” puts the clips into {groups} groups"
@@ -56,22 +55,3 @@ def group_keys(
 
 def _edges(first: np.ndarray) -> list[tuple[int, int]]:
     return list(enumerate(first.tolist()))
-
-
-def _matches(names: list[str], group: str, sounds: Sounds) -> list[int]:
-    """For each name the first clip whose match is the same; its own index without a match."""
-    if not sounds.has_paths:
-        raise UsageError("data.group needs files: items of an array have no names")
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise UsageError(f"data.group “{group}” is no regular expression: {error}") from error
-    first: dict[str, int] = {}
-    result: list[int] = []
-    for index, name in enumerate(names):
-        match = pattern.search(name.removesuffix(Path(name).suffix))
-        key = match.group(1 if pattern.groups else 0) if match else None
-        result.append(index if key is None else first.setdefault(key, index))
-    if not first:
-        raise UsageError(f"data.group “{group}” matches no path, for instance “{names[0]}”")
-    return result

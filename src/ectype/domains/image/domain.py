@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from ectype.domains.image.size import choose_size, parse_size, size_cap
 from ectype.domains.image.store import Stored, Target, decode_all, richest_form, store
 from ectype.domains.labels import choose_labels
 from ectype.domains.parallel import available_cores
-from ectype.domains.splitting import connected, dissolve_giants, split
+from ectype.domains.splitting import connected, dissolve_giants, same_by_path, split
 from ectype.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # inspecting data must not wait for torch
@@ -355,8 +354,10 @@ def _group_keys(
     if alike:
         notes.append(f"{alike:,} pictures are nearly the same as another; they share its part.")
     if group is not None:
-        matches = _matches([scan.names[index] for index in stored.index], group, pictures)
-        near = connected(count, [*enumerate(near.tolist()), *enumerate(matches)])
+        same = same_by_path(
+            [scan.names[index] for index in stored.index], group, has_paths=pictures.has_paths
+        )
+        near = connected(count, [*enumerate(near.tolist()), *enumerate(same)])
         groups = len(np.unique(near))
         if groups < min(3, count):
             message = f"data.group “{group}” puts the pictures into {groups} groups"
@@ -367,25 +368,6 @@ def _group_keys(
     for first, name in zip(near.tolist(), hashes, strict=True):
         names[first] = min(name, names.get(first, name))
     return [names[first] for first in near.tolist()], notes
-
-
-def _matches(names: list[str], group: str, pictures: Pictures) -> list[int]:
-    """For each name the first item whose match is the same; its own index without a match."""
-    if not pictures.has_paths:
-        raise UsageError("data.group needs files: items of an array have no names")
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise UsageError(f"data.group “{group}” is no regular expression: {error}") from error
-    first: dict[str, int] = {}
-    result: list[int] = []
-    for index, name in enumerate(names):
-        match = pattern.search(name.removesuffix(Path(name).suffix))
-        key = match.group(1 if pattern.groups else 0) if match else None
-        result.append(index if key is None else first.setdefault(key, index))
-    if not first:
-        raise UsageError(f"data.group “{group}” matches no path, for instance “{names[0]}”")
-    return result
 
 
 def _fingerprint(
