@@ -14,7 +14,7 @@ from ectype.domains.table.reading import read_as
 from ectype.domains.table.sources import open_table
 from ectype.measures.copying import copying
 from ectype.measures.neighbours import neighbourhoods
-from ectype.measures.table import column_shapes, exact_copies, missing_error, pair_trends
+from ectype.measures.table import column_shapes, exact_copies, mean_trend, missing_error
 from ectype.measures.trees import two_sample_trees, usefulness
 
 #: Rows on each side of figures that compare every row with every other.
@@ -70,7 +70,7 @@ class TableJudge:
         near = neighbourhoods(held_out, fake)
         return {
             "shapes": float(column_shapes(real, made, self.names).mean()),
-            "trends": float(np.nanmean(pair_trends(real, made, self.names))),
+            "trends": mean_trend(real, made, self.names),
             "two-sample AUC": two_sample_trees(real, made, self.names),
             "train on it": usefulness(
                 generated[: len(self.train)], self.held_out, self.names, self.target

@@ -11,10 +11,13 @@ from sklearn.metrics import roc_auc_score
 from ectype.measures.privacy import closest, membership
 from ectype.measures.support import alpha_precision, beta_recall
 from ectype.measures.table import (
+    associated,
     column_shapes,
     correlations,
+    cramers_v,
     exact_copies,
     kolmogorov_smirnov,
+    mean_trend,
     missing_error,
     pair_trends,
     total_variation,
@@ -88,6 +91,40 @@ def test_trends_are_those_of_pairs():
     assert found[0, 2] == pytest.approx(1 - np.abs(tables[0] - tables[1]).sum() / 2)
     assert np.isnan(found.diagonal()).all()
     assert np.allclose(found, found.T, equal_nan=True)
+
+
+def test_names_of_many_kinds_do_not_fall_together():
+    kinds = np.arange(20_000.0)
+    real = np.stack([kinds, kinds % 2], 1)
+    both = np.array([True, True])
+    assert pair_trends(real, real, both)[0, 1] == 1
+    moved = np.stack([kinds, (kinds + 1) % 2], 1)
+    assert pair_trends(real, moved, both)[0, 1] == pytest.approx(0)
+
+
+def test_what_goes_together_is_as_scipy_has_it():
+    table = rows(2000, 0, gaps=0)
+    table[:, 3] = np.where(np.random.default_rng(0).random(2000) < 0.5, table[:, 2], 0)
+    counts = np.zeros((3, 3), int)
+    np.add.at(counts, (table[:, 2].astype(int), table[:, 3].astype(int)), 1)
+    found = cramers_v(table[:, 2].astype(int), table[:, 3].astype(int))
+    assert found == pytest.approx(stats.contingency.association(counts, "cramer"))
+    assert cramers_v(np.zeros(5, int), np.arange(5)) == 0
+    together = associated(table, NAMES)
+    assert together[2, 3]
+    assert together[0, 1] == (abs(np.corrcoef(table[:, :2].T)[0, 1]) > 0.5)
+    assert not together.diagonal().any()
+    assert (together == together.T).all()
+
+
+def test_the_mean_trend_is_of_pairs_that_go_together():
+    real = rows(3000, 0, gaps=0)
+    apart = np.random.default_rng(0).permuted(real, axis=0)
+    scores, together = pair_trends(real, apart, NAMES), associated(real, NAMES)
+    assert mean_trend(real, apart, NAMES) == pytest.approx(scores[together].mean())
+    assert mean_trend(real, apart, NAMES) < np.nanmean(scores)
+    # of columns that have nothing to do with one another all count
+    assert mean_trend(apart, apart[::-1], NAMES) == 1
 
 
 def test_shuffled_columns_have_shapes_and_no_trends():

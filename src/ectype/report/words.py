@@ -115,7 +115,7 @@ _TERMS = {
     "pair_trends": Term(
         "Pairs of columns go together as in real rows",
         "pair trends",
-        "How alike two columns vary together, a mean over pairs; 1 is the same.",
+        "How alike two columns vary together, a mean over pairs that do; 1 is the same.",
     ),
     "missing_error": Term(
         "Other gaps than in real rows",

@@ -15,8 +15,8 @@ from ectype.measures.support import alpha_precision, beta_recall
 from ectype.measures.table import (
     column_shapes,
     exact_copies,
+    mean_trend,
     missing_error,
-    pair_trends,
 )
 from ectype.measures.trees import two_sample_trees, usefulness
 
@@ -69,7 +69,7 @@ class _Judging:
         }
         if len(names) > 1:
             found["pair_trends"] = self._against_real(
-                lambda a, b: float(np.nanmean(pair_trends(a, b, names))), "higher"
+                lambda a, b: mean_trend(a, b, names), "higher"
             )
         found["two_sample_auc"] = self._against_real(
             lambda a, b: two_sample_trees(a, b, names), "0.5", "boosted trees"
