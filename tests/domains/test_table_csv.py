@@ -80,6 +80,7 @@ def many(lines, count=300):
         ("a,b,a\n1,2,3\n", "line 1: columns 1 and 3 are both named “a”"),
         ("a,b\n1,2,3\n1,2,3\n1,2\n", "line 2: it has 3 fields, 2 are named: “3” in column 3"),
         ("a,b,c\n1,2\n1\n1,2,3\n", "line 2: it has 2 fields of 3: column 3 “c” is missing"),
+        ("a,b\nx,y\na, b\n", "line 3: from column 1 “a” on it repeats the header of line 1"),
         ("a,b\n1,\0\n", "line 2 holds a zero byte"),
     ],
 )

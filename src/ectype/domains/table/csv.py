@@ -261,6 +261,13 @@ def _records(content: str, dialect: Dialect, path: Path, notes: list[str]) -> Re
                 if len(names) == 1 or any(record):
                     rejects.append(_ragged(line, record, names))
                 continue
+            # among numbers it would be found as no number; among names nothing else shows it
+            if dialect.header and len(names) > 1 and [t.strip() for t in record] == names:
+                raise DataError(
+                    f"line {line:,}: from column 1 “{names[0]}” on it repeats the header of line 1",
+                    where=str(path),
+                    hint="remove that line",
+                )
             lines.append(line)
             for column, index, text in zip(codes, known, record, strict=True):
                 column.append(index.setdefault(text, len(index)))
