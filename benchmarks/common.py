@@ -8,9 +8,10 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,42 @@ def working_folder(keep: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
         yield Path(folder)
+
+
+def run_apart(
+    module: str,
+    arguments: Sequence[str],
+    timeout: float,
+    environment: Callable[[], Path] | None = None,
+) -> str | None:
+    """Run a candidate of `benchmarks.peers` in a process of its own.
+
+    Args:
+        module: its name.
+        arguments: its command line.
+        timeout: seconds after which it counts as hung.
+        environment: gives the interpreter, if not this one.
+
+    Returns:
+        Why it failed, or None.
+    """
+    try:
+        python = str(environment()) if environment else sys.executable
+        done = subprocess.run(
+            [python, "-m", f"benchmarks.peers.{module}", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{type(error).__name__}: {error}"
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        return f"exit code {done.returncode}: {last}"
+    return None
 
 
 def machine() -> dict[str, Any]:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,10 +31,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import (
-    ROOT,
     check_keep,
     machine,
     parser,
+    run_apart,
     tell,
     working_folder,
     write_json,
@@ -179,28 +178,13 @@ def run_candidate(
 ) -> Result | str:
     """Train one candidate in a process of its own; gives its result, or why there is none."""
     module, *more = candidate
-    command = [sys.executable, "-m", f"benchmarks.peers.{module}", *more]
-    command += ["--train", str(data / "train.npy"), "--out", str(out), "--seed", str(seed)]
+    command = [*more, "--train", str(data / "train.npy"), "--out", str(out), "--seed", str(seed)]
     command += ["--seconds", str(options.seconds), "--samples", str(samples)]
     if module == "ours":
         command += [f"--set={change}" for change in (f"data.rate={RATE}", *options.set)]
     print(f"{out.name}: {options.seconds:.0f} s", file=sys.stderr, flush=True)
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=options.seconds + PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{type(error).__name__}: {error}"
-    if done.returncode:
-        print(done.stderr, file=sys.stderr)
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        return f"exit code {done.returncode}: {last}"
-    return read_results(out)[0]
+    failure = run_apart(module, command, options.seconds + PATIENCE)
+    return read_results(out)[0] if failure is None else failure
 
 
 def _judged(judge: Judge, outcome: Result | str, out: Path) -> dict[str, Any]:

@@ -23,10 +23,10 @@ fitted outside the wall clock. Rows marked "with labels" use what peers do not h
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import (
-    ROOT,
     check_keep,
     machine,
     parser,
+    run_apart,
     tell,
     working_folder,
     write_json,
@@ -126,33 +126,18 @@ def run_candidate(
     candidate: Candidate, seed: int, options: argparse.Namespace, data: Path, out: Path
 ) -> list[Result] | str:
     """Train one candidate in a process of its own; gives its results, or why there are none."""
-    command = ["-m", f"benchmarks.peers.{candidate.module}", *candidate.arguments]
-    command += ["--train", str(data / "train.npy"), "--out", str(out), "--seed", str(seed)]
+    command = [*candidate.arguments, "--train", str(data / "train.npy")]
+    command += ["--out", str(out), "--seed", str(seed)]
     command += ["--seconds", str(options.seconds), "--samples", str(options.samples)]
     if candidate.labelled:
         command += ["--labels", str(data / "labels.npy")]
     if candidate.module == "ours":
         command += [f"--set={change}" for change in options.set]
     print(f"{out.name}: {options.seconds:.0f} s", file=sys.stderr, flush=True)
-    try:
-        python = sys.executable
-        if candidate.module == "pythae_vae":
-            python = str(python_with_pythae(options.peer_environment))
-        done = subprocess.run(
-            [python, *command],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=options.seconds + PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{type(error).__name__}: {error}"
-    if done.returncode:
-        print(done.stderr, file=sys.stderr)
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        return f"exit code {done.returncode}: {last}"
-    return read_results(out)
+    environment = partial(python_with_pythae, options.peer_environment)
+    own = environment if candidate.module == "pythae_vae" else None
+    failure = run_apart(candidate.module, command, options.seconds + PATIENCE, own)
+    return read_results(out) if failure is None else failure
 
 
 def _judged(

@@ -23,19 +23,19 @@ from __future__ import annotations
 import argparse
 import csv
 import random
-import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common import (
-    ROOT,
     check_keep,
     machine,
     parser,
+    run_apart,
     tell,
     working_folder,
     write_json,
@@ -124,30 +124,15 @@ def run_candidate(
 ) -> Result | str:
     """Train one candidate in a process of its own; gives its result, or why there is none."""
     module, *own = CANDIDATES[name]
-    command = ["-m", f"benchmarks.peers.{module}", *own, "--train", str(train), "--out", str(out)]
+    command = [*own, "--train", str(train), "--out", str(out)]
     command += ["--seed", str(seed), "--seconds", str(options.seconds), "--samples", str(count)]
     if module == "ours_table":
         command += [f"--set={change}" for change in options.set]
     print(f"{out.parent.name}: {out.name}: {options.seconds:.0f} s", file=sys.stderr, flush=True)
-    try:
-        python = sys.executable
-        if module == "ctgan_tables":
-            python = str(python_with(options.peer_environment, REQUIREMENTS))
-        done = subprocess.run(
-            [python, *command],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=options.seconds + PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{type(error).__name__}: {error}"
-    if done.returncode:
-        print(done.stderr, file=sys.stderr)
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        return f"exit code {done.returncode}: {last}"
-    return read_result(out)
+    peers = partial(python_with, options.peer_environment, REQUIREMENTS)
+    environment = peers if module == "ctgan_tables" else None
+    failure = run_apart(module, command, options.seconds + PATIENCE, environment)
+    return read_result(out) if failure is None else failure
 
 
 def judged(judge: TableJudge, count: int, seconds: float, out: Path, outcome: Result | str) -> Row:

@@ -25,17 +25,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import (
-    ROOT,
     check_keep,
     machine,
     parser,
+    run_apart,
     tell,
     working_folder,
     write_json,
@@ -122,29 +121,15 @@ def run_candidate(
     """Train one candidate in a process of its own; gives its result, or why there is none."""
     module, *more = CANDIDATES[name]
     out = data / f"{name.replace(' ', '-')}-{seed}"
-    command = ["-m", f"benchmarks.peers.{module}", *more]
-    command += ["--train", str(data / "train.json"), "--held-out", str(data / "held-out.json")]
+    command = [*more, "--train", str(data / "train.json")]
+    command += ["--held-out", str(data / "held-out.json")]
     command += ["--out", str(out), "--seed", str(seed)]
     command += ["--seconds", str(options.seconds), "--samples", str(samples)]
     if module == "ours_text":
         command += [f"--set={change}" for change in options.set]
     print(f"{data.name} {out.name}: {options.seconds:.0f} s", file=sys.stderr, flush=True)
-    try:
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=options.seconds + PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{type(error).__name__}: {error}"
-    if done.returncode:
-        print(done.stderr, file=sys.stderr)
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        return f"exit code {done.returncode}: {last}"
-    return read_result(out)
+    failure = run_apart(module, command, options.seconds + PATIENCE)
+    return read_result(out) if failure is None else failure
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
