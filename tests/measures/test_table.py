@@ -107,8 +107,16 @@ def test_what_goes_together_is_as_scipy_has_it():
     table[:, 3] = np.where(np.random.default_rng(0).random(2000) < 0.5, table[:, 2], 0)
     counts = np.zeros((3, 3), int)
     np.add.at(counts, (table[:, 2].astype(int), table[:, 3].astype(int)), 1)
+    plain = stats.contingency.association(counts, "cramer")
+    n, terms = len(table), 2 / (len(table) - 1)  # of three kinds and three: (3 - 1)² / (n - 1)
+    expected = ((2 * plain**2 - 2 * terms) / (2 - 2 * terms)) ** 0.5
     found = cramers_v(table[:, 2].astype(int), table[:, 3].astype(int))
-    assert found == pytest.approx(stats.contingency.association(counts, "cramer"))
+    assert found == pytest.approx(expected)
+    assert found == pytest.approx(plain, abs=2 / n)
+    random = np.random.default_rng(1)
+    many, few = random.integers(0, 300, n), random.integers(0, 3, n)
+    assert cramers_v(many, few) < 0.1  # without the correction .39
+    assert cramers_v(np.arange(n), few) == 0  # every value once: nothing can be told
     assert cramers_v(np.zeros(5, int), np.arange(5)) == 0
     together = associated(table, NAMES)
     assert together[2, 3]

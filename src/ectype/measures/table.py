@@ -66,7 +66,7 @@ def associated(rows: Rows, names: Flags) -> Flags:
     """Which columns go together, (columns, columns), False on the diagonal.
 
     Two numbers do if the size of their correlation is above 0.5, other pairs if Cramér's V of
-    their joint frequencies is above 0.3 (as the quality report of the package sdmetrics has it).
+    their joint frequencies is above 0.3 (the bounds of the package sdmetrics' quality report).
     """
     found = np.abs(correlations(rows)) > CORRELATED
     np.fill_diagonal(found, val=False)
@@ -80,18 +80,20 @@ def associated(rows: Rows, names: Flags) -> Flags:
 def cramers_v(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
     """How far two columns of whole numbers ≥ 0 depend on one another, 0 to 1.
 
-    The square root of the mean square contingency over its largest value (Cramér 1946, chapter
-    21.9), without a correction for few rows; 0 if one of them is constant.
+    With the correction for few rows of Bergsma (A bias-correction for Cramér's V and Tschuprow's T,
+    2013, section 2), without which names of many kinds seem to depend on everything; 0 if one of
+    the columns is constant.
     """
     (_, first), (_, second) = (np.unique(x, return_inverse=True) for x in (a, b))
     of_first, of_second = np.bincount(first), np.bincount(second)
-    least = min(len(of_first), len(of_second)) - 1
-    if least < 1:
+    n, r, c = len(a), len(of_first), len(of_second)
+    if min(r, c) < 2:
         return 0.0
-    cells, counts = np.unique(first * len(of_second) + second, return_counts=True)
-    margins = of_first[cells // len(of_second)] * of_second[cells % len(of_second)]
-    square = float((counts**2 / margins).sum()) - 1
-    return float(np.sqrt(max(square, 0.0) / least))
+    cells, counts = np.unique(first * c + second, return_counts=True)
+    margins = of_first[cells // c] * of_second[cells % c]
+    square = float((counts**2 / margins).sum()) - 1 - (r - 1) * (c - 1) / (n - 1)
+    least = min(k - (k - 1) ** 2 / (n - 1) for k in (r, c)) - 1
+    return float(np.sqrt(max(square, 0.0) / least)) if least > 0 else 0.0
 
 
 def correlations(rows: Rows) -> NDArray[np.float64]:
