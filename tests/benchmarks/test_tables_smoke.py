@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import equal_time_tables
+from benchmarks import equal_time_tables, table_size
 
 
 @pytest.mark.slow
@@ -26,3 +26,19 @@ def test_rows_are_complete(tmp_path, monkeypatch):
         assert 0 <= row["trends"] <= 1
         assert 0 <= row["coverage"] <= 1
     assert all(row["rows/s sampling"] > 0 for row in rows[2:])
+
+
+@pytest.mark.slow
+def test_rows_of_sizes_are_complete(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(table_size, "ROWS", 2_000)
+    monkeypatch.setattr(table_size, "VALUES", 200)
+    given, file = tmp_path / "given.csv", tmp_path / "figures.json"
+    table_size.made_table(500, 20).to_csv(given, index=False)
+    arguments = ["--table", str(given), "--rows", "3000", "--steps", "2", "--json", str(file)]
+    table_size.main(arguments)
+    rows = json.loads(file.read_text())["rows"]
+    assert [row.get("table") for row in rows[:2]] == ["with the category", "without it"]
+    assert rows[0]["parameters"] > rows[1]["parameters"]
+    assert [row.get("to") for row in rows[2:]] == ["csv", "parquet"]
+    assert all(row["rows"] == 3000 for row in rows[2:])
