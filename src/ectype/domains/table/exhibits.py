@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ectype.domains.table.drawing import differences, distributions
-from ectype.measures.table import column_shapes, pair_trends
+from ectype.measures.table import associated, column_shapes, pair_trends
 
 if TYPE_CHECKING:
     from ectype.domains.table.domain import TableSpec
@@ -51,8 +51,10 @@ def row_exhibits(
         )
     ]
     if len(columns) > 1:
-        trends = pair_trends(real, generated, names)
-        least = np.nanmin(trends, axis=1)
+        # of names that have nothing to do with a column the frequencies differ by chance alone
+        told = associated(real, names) | (~names[:, None] & ~names)
+        trends = np.where(told, pair_trends(real, generated, names), np.nan)
+        least = np.where(np.isnan(trends), 1.0, trends).min(1)
         shown = np.sort(np.argsort(least, kind="stable")[:MOST_PAIRED])
         differences([columns[i].name for i in shown], 1 - trends[np.ix_(shown, shown)]).save(paired)
         listed.write_text(_worst(spec, shapes, trends), encoding="utf-8")
@@ -61,7 +63,8 @@ def row_exhibits(
                 key="pairs",
                 title="Pairs of columns",
                 caption="How much two columns vary together otherwise than in real rows: of "
-                "numbers the difference of correlations, else of joint frequencies. Dark is bad.",
+                "numbers the difference of correlations, else of joint frequencies. Dark is bad; "
+                "grey pairs have nothing to do with one another in real rows.",
                 files=(paired,),
             ),
             Exhibit(
@@ -82,5 +85,7 @@ def _worst(spec: TableSpec, shapes: np.ndarray, trends: np.ndarray) -> str:
     order = np.argsort(trends[upper])[:LISTED]
     lines.append("pair trends")
     for i, j in zip(upper[0][order], upper[1][order], strict=True):
+        if np.isnan(trends[i, j]):
+            break
         lines.append(f"  {trends[i, j]:.3f}  {names[i]} × {names[j]}")
     return "\n".join(lines) + "\n"
