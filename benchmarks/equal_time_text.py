@@ -7,12 +7,13 @@ Data: US names (16,000 to learn from, 4,000 held out; `names.txt`, a name a line
 package names) and sayings (8,000 and 1,000; `fortunes.txt`, one a line, from Debian's fortunes).
 Neither is part of this repository.
 
-Judged: forward perplexity (samples under 6-grams of texts that no candidate saw), reverse
-perplexity (held-out texts under 6-grams of the samples), both of characters; whole copies of
-training texts; the longest string that a sample shares with one, as a share of it; unique samples,
-distinct-2 and self-BLEU. "real" is the same with unseen real texts in the samples' place. Beside
-them, of held-out texts: −log p in nats (a bound, for a VAE: importance-weighted, 64 draws, under
-its normal prior), KL, characters that come back, active latents.
+Judged: forward perplexity (samples under 6-grams of texts that no candidate saw; "learned": of the
+training texts, which copies please), reverse perplexity (held-out texts under 6-grams of the
+samples), all of characters; whole copies of training texts; the longest string that a sample shares
+with one, as a share of it; unique samples, distinct-2 and self-BLEU. "real" is the same with unseen
+real texts in the samples' place. Beside them, of held-out texts: −log p in nats (a bound, for a
+VAE: importance-weighted, 64 draws, under its normal prior), KL, characters that come back, active
+latents.
 
 Fair: every candidate gets the same texts, cores, machine and wall clock, one after another, each
 in a process of its own. For ours the wall clock holds everything: preparing the data, measuring

@@ -85,6 +85,11 @@ class VaeSettings:
     )
     latent: int = setting(128, "length of a latent vector", least=1)
     beta: float = setting(1.0, "weight of the KL", least=0)
+    adversarial: float = setting(
+        0.0,
+        "weight of a discriminator that joins halfway, and plays as gan.* says; 0 for none",
+        least=0,
+    )
     free_bits: float = setting(0.0, "nats of KL per latent dimension that cost nothing", least=0)
     learning_rate: float = setting(3e-3, "AdamW's rate at the start, of the autoencoder", above=0)
     prior_learning_rate: float = setting(

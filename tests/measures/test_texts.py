@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from ectype.measures.text_features import SPACE, character_n_grams, text_space
+from ectype.errors import UsageError
+from ectype.measures import text_features
+from ectype.measures.text_features import (
+    EMBEDDED,
+    SPACE,
+    character_n_grams,
+    mean_embeddings,
+    text_space,
+)
 from ectype.measures.text_suite import reconstruction_measures, text_measures
 from ectype.measures.texts import (
     by_words,
@@ -92,11 +100,39 @@ def test_features_are_of_short_strings():
     assert 0.5 < squares.mean() < 2
 
 
-def test_there_is_one_space():
-    space = text_space(SPACE, lambda items: [*items])
+def test_embeddings_see_what_a_text_is_about():
+    dog, puppy, tax, nothing = mean_embeddings(
+        ["The dog barked all night.", "A puppy was barking.", "Taxes are due in April.", ""]
+    )
+    assert cosine(dog, puppy) > 2 * cosine(dog, tax)
+    assert not nothing.any()
+    # one by one they are the same, in any script
+    texts = ["数学", "a longer text, of more pieces", "🙂 مرحبا"]
+    together = mean_embeddings(texts)
+    for text, row in zip(texts, together, strict=True):
+        assert row.any()
+        np.testing.assert_array_equal(mean_embeddings([text])[0], row)
+
+
+def test_embeddings_say_what_they_need(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(text_features, "_wordllama", text_features._wordllama.__wrapped__)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs the package wordllama") as caught:
+        mean_embeddings(["a"])
+    assert "ectype[text]" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", [SPACE, EMBEDDED])
+def test_spaces_are_named(name: str):
+    space = text_space(name, lambda items: [*items])
+    assert space.name == name
     assert space.extract(np.array(["ab", "cd"])).shape == (2, space.dim)
     with pytest.raises(ValueError, match="known"):
         text_space("nonsense", lambda items: [])
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 def test_copies_of_training_texts_are_named():

@@ -1,8 +1,18 @@
 """Changes to sounds: each by itself, in closed form."""
 
+import math
+
+import pytest
 import torch
 
-from ectype.nets.audio_augment import MOST_GAIN, MOST_SHIFT, SoundAugmentation, SoundTransform
+from ectype.nets.audio_augment import (
+    MOST_GAIN,
+    MOST_SEMITONES,
+    MOST_SHIFT,
+    SoundAugmentation,
+    SoundTransform,
+    at_speed,
+)
 
 
 def draw(n, p, seed=0):
@@ -39,9 +49,47 @@ def test_gain_only_makes_softer_and_polarity_turns_half_of_them():
     assert abs(turned.float().mean().item() - 0.5) < 0.05
 
 
+@pytest.mark.parametrize("speed", [2 ** (-1 / 12), 1.02, 2 ** (1 / 12)])
+def test_another_speed_is_another_pitch_and_another_length(speed):
+    """Of tones up to 0.8 of half the sampling rate, against the tone itself."""
+    length = 2000
+    time = torch.arange(length, dtype=torch.float64)
+    for frequency in (0.01, 0.2, 0.4):
+        tone = torch.sin(2 * math.pi * frequency * time)[None, None]
+        made = at_speed(tone, torch.tensor([speed], dtype=torch.float64))[0, 0]
+        expected = torch.sin(2 * math.pi * frequency * speed * time)
+        end = min(length, int(length / speed)) - 10
+        error = (made - expected)[10:end].square().mean() / expected.square().mean()
+        assert error < 1e-3  # −30 dB
+    if speed > 1:
+        assert not made[math.ceil((length + 8) / speed) :].any()  # silence follows
+
+
+def test_speed_is_drawn_within_its_limits_and_not_where_it_may_not_be():
+    speed = draw(4000, 0.5).speed
+    assert speed is not None
+    assert 0.4 < (speed == 1).float().mean() < 0.6
+    semitones = 12 * torch.log2(speed[speed != 1])
+    assert semitones.abs().max() <= MOST_SEMITONES + 1e-4
+    assert abs(semitones.mean()) < 0.05
+    kept = SoundAugmentation(speed=False)(5, 1.0, torch.Generator().manual_seed(0))
+    assert kept.speed is None
+
+
+def test_a_speed_of_one_is_no_change():
+    x = torch.randn(2, 1, 300, dtype=torch.float64)
+    torch.testing.assert_close(at_speed(x, torch.ones(2, dtype=torch.float64)), x)
+
+
 def test_gradients_pass_through():
     x = torch.randn(3, 1, 64, requires_grad=True)
-    transform = draw(3, 1.0)
+    transform = SoundAugmentation(speed=False)(3, 1.0, torch.Generator().manual_seed(0))
     (slope,) = torch.autograd.grad(transform(x).sum(), x)
     heard = slope != 0
     assert torch.equal(slope[heard], transform.factor[:, None, None].expand_as(slope)[heard])
+
+
+def test_gradients_of_gradients_pass_through_speed():
+    x = torch.randn(2, 1, 24, dtype=torch.float64, requires_grad=True)
+    speed = torch.tensor([0.97, 1.05], dtype=torch.float64)
+    assert torch.autograd.gradgradcheck(lambda x: at_speed(x, speed).pow(3), x)

@@ -1,16 +1,31 @@
-"""Texts as vectors, without a network: counts of short strings, hashed."""
+"""Texts as vectors: counts of short strings, hashed; and the mean of what their words mean.
+
+The first sees spelling, in any script, and needs nothing. The second sees what a text is about:
+the embeddings are those of the PyPI package `wordllama` (MIT licence), of which only the files of
+weights and of the tokenizer are read; none of its code is run.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectype.errors import UsageError
 from ectype.measures.features import Features, FeatureSpace
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 SPACE = "character-n-grams@256"
+EMBEDDED = "wordllama@256"
+_WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
+_TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 _LENGTHS = (1, 2, 3)
 _DIM = 256
 #: What begins and ends a text: no character of Unicode.
@@ -23,14 +38,32 @@ def text_space(name: str, texts_of: Callable[[NDArray[Any]], Sequence[str]]) -> 
     Raises:
         ValueError: there is none of that name.
     """
-    if name != SPACE:
-        raise ValueError(f"no feature space of texts is named {name!r}; known: {SPACE}")
+    spaces = {SPACE: character_n_grams, EMBEDDED: mean_embeddings}
+    if name not in spaces:
+        known = ", ".join(spaces)
+        raise ValueError(f"no feature space of texts is named {name!r}; known: {known}")
 
     def extract(items: NDArray[Any], /, *, device: str = "cpu") -> Features:
         del device
-        return character_n_grams(texts_of(items))
+        return spaces[name](texts_of(items))
 
-    return FeatureSpace(name=SPACE, dim=_DIM, extract=extract)
+    return FeatureSpace(name=name, dim=_DIM, extract=extract)
+
+
+def mean_embeddings(texts: Sequence[str]) -> Features:
+    """The mean of the embeddings of each text's pieces of words, (n, 256) float32; 0 of none.
+
+    Raises:
+        UsageError: the packages that hold them are not installed.
+    """
+    tokenizer, embeddings = _wordllama()
+    features = np.zeros((len(texts), _DIM), np.float32)
+    for row, found in zip(
+        features, tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
+    ):
+        if found.ids:
+            row[:] = embeddings[found.ids].mean(0, dtype=np.float32)
+    return features
 
 
 def character_n_grams(texts: Sequence[str]) -> Features:
@@ -62,6 +95,22 @@ def character_n_grams(texts: Sequence[str]) -> Features:
     features = places.reshape(len(texts), _DIM) / np.sqrt(strings)[:, None]
     features[:, -1] = 0.2 * np.log1p(lengths)
     return features.astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _wordllama() -> tuple[Tokenizer, NDArray[np.float16]]:
+    package = importlib.util.find_spec("wordllama")
+    if package is None or not package.submodule_search_locations:
+        message = f"the feature space {EMBEDDED} needs the package wordllama"
+        raise UsageError(
+            message, hint=f"pip install 'ectype[text]', or leave evaluation.features at {SPACE}"
+        )
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer  # wordllama cannot be without it
+
+    folder = Path(package.submodule_search_locations[0])
+    weights = load_file(folder / _WEIGHTS)["embedding.weight"]
+    return Tokenizer.from_file(str(folder / _TOKENIZER)), weights
 
 
 def _mixed(key: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 
 from ectype.config import Config
 from ectype.errors import UsageError
-from ectype.models.base import Model
+from ectype.models.adversarial import AdversarialVae, Opponent
+from ectype.models.base import Model, Turn
 from ectype.models.gan import Gan
 from ectype.models.latent_gan import LatentGan
 from ectype.models.likelihoods import Likelihood
@@ -57,12 +59,7 @@ def build(
     if config.family == "gan":
         settings, latent = config.gan, config.gan.latent
         gamma = settings.gamma if settings.gamma is not None else default_gamma(dimensions)
-        if augmentation is None and isinstance(settings.augment, float):
-            raise UsageError(
-                f"there is no augmentation for the domain “{config.domain}”",
-                where=f"gan.augment={settings.augment:g}",
-                hint="leave it at adaptive, which does nothing there, or set it to off",
-            )
+        _check_augmentation(config, augmentation)
         if not differentiable:
             return _latent_gan(config, network, likelihood, classes=classes)
         return Gan(
@@ -91,6 +88,8 @@ def build(
     elif config.vae.prior == "mixture":
         prior = MixturePrior(latent, classes)
     kind, beside = (Vae, 0) if differentiable else (NoisyVae, 1)
+    if config.vae.adversarial:
+        kind = _adversarial(config, network, likelihood, classes, dimensions, augmentation)
     encoder = network("encoder", latent=latent)
     decoder = network("decoder", latent=latent + beside, likelihood=likelihood)
     if isinstance(decoder, Autoregressive):
@@ -103,6 +102,46 @@ def build(
         config.vae,
         classes=classes,
     )
+
+
+def _adversarial(
+    config: Config,
+    network: NetworkFactory,
+    likelihood: Likelihood,
+    classes: int,
+    dimensions: int,
+    augmentation: Augmentation | None,
+) -> Callable[..., Vae]:
+    """What makes a VAE with an opponent."""
+    if not likelihood.smooth:
+        raise UsageError(
+            f"no gradient passes through the items that a VAE of {config.domain} data draws",
+            where=f"vae.adversarial={config.vae.adversarial:g}",
+            hint="leave it at 0",
+        )
+    _check_augmentation(config, augmentation)
+    settings = config.gan
+
+    def opponent(source: Callable[[Turn], Tensor]) -> Opponent:
+        return Opponent(
+            source,
+            network("discriminator", latent=settings.latent),
+            settings,
+            classes=classes,
+            gamma=settings.gamma if settings.gamma is not None else default_gamma(dimensions),
+            augmentation=None if settings.augment == "off" else augmentation,
+        )
+
+    return partial(AdversarialVae, opponent=opponent)
+
+
+def _check_augmentation(config: Config, augmentation: Augmentation | None) -> None:
+    if augmentation is None and isinstance(config.gan.augment, float):
+        raise UsageError(
+            f"there is no augmentation for the domain “{config.domain}”",
+            where=f"gan.augment={config.gan.augment:g}",
+            hint="leave it at adaptive, which does nothing there, or set it to off",
+        )
 
 
 def _latent_gan(

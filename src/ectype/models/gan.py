@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,9 @@ class Gan(Model):
     The dial `augment` is the probability of each of the augmentation's operations. At 0 it is left
     out, and costs nothing.
     """
+
+    #: Progress at which its discriminator begins to learn.
+    begin: ClassVar[float] = 0.0
 
     def __init__(
         self,
@@ -124,7 +128,7 @@ class Gan(Model):
         """The discriminator's side of the game, and every few steps the gradient penalty."""
         real, label = turn.batch.x, turn.batch.label
         with torch.no_grad():
-            fake = self._fakes(turn)
+            fake = self.fakes(turn)
         judged_real, judged_fake = self._judge(real, fake, turn)
         loss, _ = self.game(judged_real, judged_fake)
         log = {"loss": loss, "margin": (judged_real - judged_fake).mean()}
@@ -140,7 +144,11 @@ class Gan(Model):
 
     def generator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """The generator's side of the game."""
-        judged_real, judged_fake = self._judge(turn.batch.x, self._fakes(turn), turn)
+        return self.loss_against(self.fakes(turn), turn)
+
+    def loss_against(self, fake: Tensor, turn: Turn) -> tuple[Tensor, Log]:
+        """The generator's loss for given items in the place of generated ones."""
+        judged_real, judged_fake = self._judge(turn.batch.x, fake, turn)
         _, loss = self.game(judged_real, judged_fake)
         return loss, {"loss": loss}
 
@@ -183,7 +191,7 @@ class Gan(Model):
         `turn` brings the training items; as many are generated, with their labels.
         """
         train = turn.batch
-        items = torch.cat([train.x, self._fakes(turn), held_out.x])
+        items = torch.cat([train.x, self.fakes(turn), held_out.x])
         items = self.transform(len(items), turn.generator)(items)
         labels = None
         if train.label is not None and held_out.label is not None:
@@ -198,7 +206,8 @@ class Gan(Model):
             return unchanged
         return self.augmentation(n, self.dials["augment"], generator)
 
-    def _fakes(self, turn: Turn) -> Tensor:
+    def fakes(self, turn: Turn) -> Tensor:
+        """As many generated items as there are in a turn's batch, with its labels."""
         z = self.draw(len(turn.batch.x), turn.batch.label, turn.generator)
         return self.through(self.generator, z, turn.batch.label).float()
 

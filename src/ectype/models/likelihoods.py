@@ -26,6 +26,8 @@ class Likelihood(nn.Module, ABC):
 
     #: Whether `log_prob` is a probability of 8-bit values, so that bits per dimension may be said.
     discrete: ClassVar[bool] = False
+    #: Whether gradients pass through what `draw` gives, and it looks like real items.
+    smooth: ClassVar[bool] = False
 
     @abstractmethod
     def outputs(self, channels: int) -> int:
@@ -84,6 +86,7 @@ class Gaussian(Likelihood):
             two groups of 1 and 2 lead, the first three channels are red, green and blue.
     """
 
+    smooth = True
     variances: Tensor
 
     def __init__(

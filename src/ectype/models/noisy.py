@@ -11,14 +11,12 @@ The blur keeps the variance, as in diffusion: Ho et al. (arXiv 2006.11239), equa
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor
 
 from ectype.models.base import Batch, Turn
-from ectype.models.vae import Log, Vae
-from ectype.models.variational import Decoder, variational_loss
+from ectype.models.vae import Vae
+from ectype.models.variational import Decoder
 
 #: Share of the items of a batch whose latents are left as they are.
 CLEAR_SHARE = 0.5
@@ -82,17 +80,6 @@ class NoisyVae(Vae):
         """The likelihood's parameters at latents of a batch's items."""
         return super().parameters_of(at_level(z, 0.0), batch)
 
-    def autoencoder_loss(self, turn: Turn) -> tuple[Tensor, Log]:
-        """The bound's negative, with its KL weighted and half of its latents blurred."""
-
-        def decoder(z: Tensor, label: Tensor | None) -> Tensor:
-            return self.through(self.decoder, z, label, turn.batch.x)
-
-        return variational_loss(
-            partial(self.through, self.encoder),
-            for_training(decoder, turn),
-            self.likelihood,
-            turn,
-            beta=self.settings.beta,
-            free_bits=self.dials["free_bits"],
-        )
+    def training_decoder(self, turn: Turn) -> Decoder:
+        """With half of the latents blurred."""
+        return for_training(super().training_decoder(turn), turn)

@@ -37,6 +37,7 @@ class SpectralEnergy(Likelihood):
     phases are free, it is low, and no aim of training.
     """
 
+    smooth = True
     variance: Tensor
     turns: Tensor
 

@@ -16,6 +16,7 @@ from ectype.models.local_prior import LocalPrior
 from ectype.models.prior import FlowPrior, MixturePrior
 from ectype.models.schedules import cosine, warm_up, within
 from ectype.models.variational import (
+    Decoder,
     kl_to_normal,
     latents,
     log_normal,
@@ -172,13 +173,21 @@ class Vae(Model):
         """Encode and decode again."""
         return self.decode(self.encode(batch.x, batch.label), batch.label)
 
-    def autoencoder_loss(self, turn: Turn) -> tuple[Tensor, Log]:
-        """The bound's negative, with its KL weighted."""
+    def training_decoder(self, turn: Turn) -> Decoder:
+        """The decoder as a turn's loss uses it."""
 
         def decoder(z: Tensor, label: Tensor | None) -> Tensor:
             given = [turn.batch.x] if isinstance(self.decoder, Autoregressive) else []
             return self.through(self.decoder, z, label, *given)
 
+        return decoder
+
+    def autoencoder_loss(self, turn: Turn) -> tuple[Tensor, Log]:
+        """The bound's negative, with its KL weighted."""
+        return self.bound_loss(turn, self.training_decoder(turn))
+
+    def bound_loss(self, turn: Turn, decoder: Decoder) -> tuple[Tensor, Log]:
+        """The same with a given decoder."""
         return variational_loss(
             partial(self.through, self.encoder),
             decoder,

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ectype.config import MOST_AUGMENT
+from ectype.models.adversarial import AdversarialVae
 from ectype.models.base import Model, Turn
 from ectype.models.gan import Gan
 from ectype.training.controllers import Controller
@@ -53,13 +54,12 @@ def augmentation_controllers(
         validation: indices of the validation items.
         seed: of the choice of items that are measured.
     """
-    if not isinstance(model, Gan) or model.augmentation is None:
-        return ()
-    if model.settings.augment != "adaptive":
+    gan = model.game if isinstance(model, AdversarialVae) else model
+    if not isinstance(gan, Gan) or gan.augmentation is None or gan.settings.augment != "adaptive":
         return ()
     if len(validation) >= FEWEST:
-        return (AdaptiveAugmentation(model, validation, seed),)
-    return (ScheduledAugmentation(model),) if len(train) < LITTLE_DATA else ()
+        return (AdaptiveAugmentation(gan, validation, seed),)
+    return (ScheduledAugmentation(gan),) if len(train) < LITTLE_DATA else ()
 
 
 class AdaptiveAugmentation:
@@ -91,14 +91,16 @@ class AdaptiveAugmentation:
         """Measure and adjust, every `EVERY` steps."""
         if trainer.step % EVERY:
             return
+        progress = trainer.clock.progress(trainer.step)
+        change = max(0.0, progress - self.progress) / RISE  # an extended run falls back
+        self.progress = progress
+        if progress < self.gan.begin:
+            return
         gap, margin = self._measure(trainer).tolist()
         if not (math.isfinite(gap) and math.isfinite(margin)):
             return  # a matter for the guard; averages would never be rid of it
         self.gap += WEIGHT * (gap - self.gap)
         self.margin += WEIGHT * (margin - self.margin)
-        progress = trainer.clock.progress(trainer.step)
-        change = max(0.0, progress - self.progress) / RISE  # an extended run falls back
-        self.progress = progress
         strength = self.gan.dials["augment"] + (change if self.over_fits else -change)
         self.gan.dials["augment"] = min(max(strength, 0.0), MOST_AUGMENT)
         if self.gan.dials["augment"] and not self.has_begun:

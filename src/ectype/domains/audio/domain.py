@@ -215,10 +215,10 @@ class AudioDomain(Domain):
         return SpectralEnergy(_grid(spec))
 
     def augmentation(self, spec: AudioSpec) -> Augmentation | None:
-        """Gain, shift and polarity; see `nets/audio_augment.py`."""
+        """Gain, shift, polarity and, without labels, speed; see `nets/audio_augment.py`."""
         from ectype.nets.audio_augment import SoundAugmentation
 
-        return SoundAugmentation()
+        return SoundAugmentation(speed=not spec.labels)
 
     def to_network(self, items: Tensor, spec: AudioSpec) -> Tensor:
         """int16 (n, length, channels) to float32 (n, channels, length) in [−1, 1]."""

@@ -100,7 +100,10 @@ class TextDomain(Domain):
     shown_items: ClassVar[int | None] = 64
     temperatures: ClassVar[tuple[float, ...]] = (0.4, 0.6, 0.8, 1.0, 1.2)
     differentiable: ClassVar[bool] = False
-    feature_spaces: ClassVar[tuple[str, ...]] = ("character-n-grams@256",)
+    feature_spaces: ClassVar[tuple[str, ...]] = (
+        "character-n-grams@256",
+        "wordllama@256",
+    )
 
     def recognises(self, source: Any) -> bool:
         """Text files, JSON lines, folders and archives of text files, lists of texts."""
