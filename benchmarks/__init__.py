@@ -5,6 +5,7 @@ From the root of the repository, in an environment with `pip install -e '.[dev]'
     python -m benchmarks                       the two that need no data, about 12 minutes
     python -m benchmarks.loop_overhead         our trainer against a bare hand-written loop
     python -m benchmarks.step_cost             what penalties, layouts and precision cost
+    python -m benchmarks.step_profile          what a step spends on arithmetic, and how well
     python -m benchmarks.earlier               the rate of the GAN beside an earlier commit
     python -m benchmarks.equal_time_images \\
         --fashion fashion-mnist.npz --emoji openmoji-64/     us and peers, an hour

@@ -354,11 +354,16 @@ def test_settings_lists_what_set_takes(capsys):
     assert {"gan.loss", "vae.prior", "training.batch"} <= keys
     assert any(key.startswith("data.") for key in keys)
     assert all(row["doc"] for row in rows)
+    (latent,) = (row for row in rows if row["key"] == "vae.latent")
+    assert latent["default"] == "128"
+    assert latent["doc"].endswith("(64 for audio, 8 for table, 32 for text)")
 
 
 def test_settings_below_a_prefix_and_changed(capsys):
     rows = answer(capsys, "settings", "gan.lo", "--set", "gan.loss=hinge")["settings"]
     assert [(row["key"], row["default"]) for row in rows] == [("gan.loss", "hinge")]
+    (row,) = answer(capsys, "settings", "vae.latent", "--set", "vae.latent=5")["settings"]
+    assert row["doc"] == "length of a latent vector"  # it is what was asked for, of all data
     assert cli.execute(["settings", "xyzzy"]) == 0
     assert "No setting begins with “xyzzy”" in capsys.readouterr().out
 

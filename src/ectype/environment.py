@@ -44,16 +44,26 @@ def describe(settings: Iterable[str] = ()) -> dict[str, Any]:
 def all_settings(changes: Iterable[str] = ()) -> list[dict[str, str]]:
     """Every setting of every domain that ectype brings, with the given changes made.
 
+    A default that a domain has for itself stands behind the meaning.
+
     Raises:
         UsageError: a change that cannot be made.
     """
     from ectype.domains import known
 
+    changes = list(changes)
+    changed = {change.partition("=")[0] for change in changes}
     rows: list[dict[str, str]] = []
-    for domain in known().values():
+    own: dict[str, list[str]] = {}
+    for name, domain in known().items():
         config = with_changes(_default(data=domain.Settings()), changes)
         rows += [row for row in listing(config) if row not in rows]
-    return rows
+        for key in domain.defaults.keys() - changed:
+            own.setdefault(key, []).append(f"{domain.defaults[key]} for {name}")
+    return [
+        {**row, "doc": f"{row['doc']} ({', '.join(own[row['key']])})"} if row["key"] in own else row
+        for row in rows
+    ]
 
 
 def _default(data: Any) -> Config:

@@ -280,14 +280,10 @@ class Run:
 
         if not self.spec.classes:
             return self.model.reconstruct(Batch(x, None))
-        best, error = torch.zeros_like(x), torch.full((len(x),), torch.inf, device=x.device)
-        for index in range(self.spec.classes):
-            label = torch.full((len(x),), index, device=x.device)
-            result = self.model.reconstruct(Batch(x, label)).float()
-            distance = (result - x).square().flatten(1).mean(1)
-            closer = distance < error
-            best[closer], error[closer] = result[closer], distance[closer]
-        return best
+        labels = torch.arange(self.spec.classes, device=x.device)
+        batches = [Batch(x, label.expand(len(x))) for label in labels]
+        best = torch.stack([self.model.explains(batch) for batch in batches]).argmax(0)
+        return self.model.reconstruct(Batch(x, best))
 
     def label_index(self, label: str | None) -> int | None:
         """The number of a label.

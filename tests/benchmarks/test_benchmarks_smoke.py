@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import equal_time_images, equal_time_text, little_data, loop_overhead, step_cost
+from benchmarks import (
+    equal_time_images,
+    equal_time_text,
+    little_data,
+    loop_overhead,
+    step_cost,
+    step_profile,
+)
 from benchmarks.image_data import split_by_group, variant_group
 
 MEASURES = ("Fréchet", "precision", "recall", "density", "coverage", "nearer to train")
@@ -107,6 +114,18 @@ def test_step_cost_rows_are_complete(tmp_path):
     rows = rows_of(step_cost.main, arguments, tmp_path)
     assert len(rows) == 8
     assert all(row[penalty] > 0 for row in rows for penalty in step_cost.PENALTIES)
+
+
+def test_the_parts_of_a_step_add_up(tmp_path):
+    arguments = ["--size", "16", "--width", "16", "--batch", "8", "--repetitions", "2"]
+    rows = {row["part"]: row for row in rows_of(step_profile.main, arguments, tmp_path)}
+    assert rows["step"]["share"] == 1
+    parts = ("convolution", "convolution, backward", "linear")
+    for column in ("ms a step", "by themselves, ms", "share"):
+        assert rows["all products"][column] == pytest.approx(sum(rows[p][column] for p in parts))
+    whole = rows["all products"]["share"] + rows["rest"]["share"]
+    assert whole == pytest.approx(1)
+    assert all(rows[part]["in place"] > 0 for part in parts)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,21 @@ def test_log_prob_is_the_density_of_a_normal_about_the_mean(likelihood):
     torch.testing.assert_close(likelihood.log_prob(x, parameters), expected)
 
 
+def test_the_fit_hears_spectra_and_no_phases(likelihood):
+    parameters = torch.cat([noise_of(strength, 1) for strength in (0.003, 0.01, 0.03)])
+    x = likelihood.mean(parameters)
+    own = likelihood.fits(x, parameters)
+    assert own.shape == (3,)
+    torch.testing.assert_close(own, torch.zeros(3), atol=1e-4, rtol=0)
+    assert (likelihood.fits(x, parameters.roll(1, 0)) < own - 0.5).all()
+    torch.testing.assert_close(likelihood.fits(-x, parameters), own)
+    # another draw of the same noise has other phases and still fits better than another strength
+    drawn = likelihood.draw(parameters, torch.Generator().manual_seed(1), 1.0)
+    assert (
+        likelihood.fits(drawn, parameters) > likelihood.fits(drawn, parameters.roll(1, 0))
+    ).all()
+
+
 def test_training_counts_its_turns_so_that_noise_repeats_after_a_resume(likelihood):
     x, parameters = torch.zeros(2, 1, GRID.length), noise_of(0.01, 2)
     assert likelihood.training_loss(x, parameters) == likelihood.training_loss(x, parameters)

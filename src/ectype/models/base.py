@@ -185,6 +185,14 @@ class Model(nn.Module, ABC):
             hint="train with --model vae to pass data through the model",
         )
 
+    def explains(self, batch: Batch) -> Tensor:
+        """How well each network item is explained under its label, (n,): more is better.
+
+        Raises:
+            UsageError: the model has no encoder.
+        """
+        return self.reconstruct(batch)  # raises, with the reason
+
     @torch.inference_mode()
     def sample(
         self,

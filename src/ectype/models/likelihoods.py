@@ -55,6 +55,10 @@ class Likelihood(nn.Module, ABC):
         del generator, temperature
         return self.mean(parameters)
 
+    def fits(self, x: Tensor, parameters: Tensor) -> Tensor:
+        """How well parameters fit each item, (n,), to choose between some; by default log p."""
+        return self.log_prob(x, parameters)
+
     def allows(self, x: Tensor) -> bool:
         """Whether items x are possible at all; by default they are."""
         del x

@@ -61,6 +61,18 @@ class SpectralEnergy(Likelihood):
         constant = squared.shape[1] * (math.log(2 * math.pi) + self.variance.log())
         return -0.5 * (squared.sum(1) / self.variance + constant)
 
+    def fits(self, x: Tensor, parameters: Tensor) -> Tensor:
+        """How alike spectra are: phases are free, and a density of waveforms knows nothing."""
+        total = torch.zeros(len(x), device=x.device)
+        for window in self.windows:
+            sounds = (sound.flatten(0, 1) for sound in (x, self.mean(parameters)))
+            real, drawn = (
+                torch.log(spectrum_of(sound, window, window // 2).abs() + QUIETEST)
+                for sound in sounds
+            )
+            total -= (real - drawn).abs().mean((1, 2)).view(len(x), -1).mean(1)
+        return total
+
     def training_loss(self, x: Tensor, parameters: Tensor) -> Tensor:
         """The energy distance, times the values in a sound: the KL stands beside it in nats."""
         if self.training:

@@ -173,6 +173,11 @@ class Vae(Model):
         """Encode and decode again."""
         return self.decode(self.encode(batch.x, batch.label), batch.label)
 
+    def explains(self, batch: Batch) -> Tensor:
+        """How well the likelihood at the posterior's mean fits each item."""
+        z = self.encode(batch.x, batch.label)
+        return self.likelihood.fits(batch.x, self.parameters_of(z, batch).float())
+
     def training_decoder(self, turn: Turn) -> Decoder:
         """The decoder as a turn's loss uses it."""
 
