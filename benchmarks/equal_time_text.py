@@ -12,8 +12,8 @@ training texts, which copies please), reverse perplexity (held-out texts under 6
 samples), all of characters; whole copies of training texts; the longest string that a sample shares
 with one, as a share of it; unique samples, distinct-2 and self-BLEU. "real" is the same with unseen
 real texts in the samples' place. Beside them, of held-out texts: −log p in nats (a bound, for a
-VAE: importance-weighted, 64 draws, under its normal prior), KL, characters that come back, active
-latents.
+VAE: importance-weighted, 64 draws, under its normal prior), the same as a perplexity a character,
+KL, characters that come back, active latents.
 
 Fair: every candidate gets the same texts, cores, machine and wall clock, one after another, each
 in a process of its own. For ours the wall clock holds everything: preparing the data, measuring
@@ -40,7 +40,7 @@ from benchmarks.common import (
     working_folder,
     write_json,
 )
-from benchmarks.peers.text_protocol import Result, read_result
+from benchmarks.peers.text_protocol import MEASURED, Result, read_result
 from benchmarks.text_data import Texts, fortunes, names
 from benchmarks.text_scoring import TextJudge
 
@@ -93,7 +93,7 @@ def compare(texts: Texts, options: argparse.Namespace, folder: Path) -> Rows:
             "candidate": "real",
             "seed": None,
             **judge.row(texts.real),
-            "nats": judge.n_gram_nats(),
+            **judge.likelihood(judge.n_gram_nats(), texts.held_out),
             "note": "nats: of 6-grams of the training texts",
         }
     ]
@@ -102,11 +102,14 @@ def compare(texts: Texts, options: argparse.Namespace, folder: Path) -> Rows:
         if isinstance(outcome, str):
             rows.append({**row, "error": outcome})
             continue
+        figures = dict(outcome.figures)
+        if "nats" in figures:
+            figures |= judge.likelihood(figures["nats"], texts.held_out[:MEASURED])
         rows.append(
             {
                 **row,
                 **judge.row(outcome.samples),
-                **outcome.figures,
+                **figures,
                 "texts seen": outcome.items,
                 "training, s": outcome.train_seconds,
                 "sampling, s": outcome.sample_seconds,

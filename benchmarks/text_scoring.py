@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,11 @@ class TextJudge:
             "distinct-2": distinct(some, 2),
             "self-BLEU": self_bleu(some),
         }
+
+    def likelihood(self, nats: float, texts: Sequence[str]) -> dict[str, float]:
+        """Mean −log p of some texts, and the perplexity a character, the end counted as one."""
+        characters = sum(len(text) + 1 for text in texts) / len(texts)
+        return {"nats": nats, "perplexity": math.exp(nats / characters)}
 
     def n_gram_nats(self) -> float:
         """−log p of a held-out text under 6-grams of the training texts, nats."""

@@ -18,13 +18,19 @@ import torch._dynamo  # the first optimiser would import it, on the clock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.text_protocol import Result, Task, argument_parser, read_task, write_result
+from benchmarks.peers.text_protocol import (
+    MEASURED,
+    Result,
+    Task,
+    argument_parser,
+    read_task,
+    write_result,
+)
 from ectype.measures.texts import edit_distances
 
 WIDTH, EMBEDDING, LATENT, BATCH = 256, 64, 32, 64
 DROPPED = 0.25
 IMPORTANCE_SAMPLES = 64
-MEASURED = 500
 END, BEGIN = 0, 1
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import torch
 
 import ectype
-from benchmarks.peers.text_protocol import Result, Task, argument_parser, read_task, write_result
+from benchmarks.peers.text_protocol import (
+    MEASURED,
+    Result,
+    Task,
+    argument_parser,
+    read_task,
+    write_result,
+)
 from ectype.measures.likelihood import likelihood_measures
 from ectype.measures.text_suite import reconstruction_measures
 from ectype.models.base import Batch
@@ -27,7 +34,6 @@ LAZY_MODULES = (
     "safetensors.torch",
     "torch._dynamo",  # by the first optimiser
 )
-MEASURED = 500
 
 
 def main() -> None:

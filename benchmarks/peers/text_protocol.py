@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 RESULT = "result.json"
+#: Of the held-out texts the first so many are what candidates measure themselves on.
+MEASURED = 500
 
 
 @dataclass(frozen=True, kw_only=True)

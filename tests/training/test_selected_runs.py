@@ -13,22 +13,14 @@ from ectype.training import trainer as trainer_module
 from ectype.training.selection import SEED, FrechetScore, Selection
 from tests.contract.points import Points, ring
 from tests.training.game import Notes, differing
+from tests.training.interruption import SETTINGS
 
 
 class DiedError(Exception):
     """Stands for a killed process."""
 
 
-TINY = {
-    "training.capacity": 1,
-    "training.batch": 8,
-    "training.checkpoint_seconds": 0.0,
-    "gan.latent": 4,
-    "vae.latent": 4,
-    "vae.prior": "flow",
-    "vae.flow_steps": 1,
-    "vae.autoencoder_share": 0.5,
-}
+TINY = {**SETTINGS, "vae.autoencoder_share": 0.5}
 SOURCE = ring(600)[0]
 families = pytest.mark.parametrize("family", ["gan", "vae"])
 
