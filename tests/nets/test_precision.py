@@ -35,3 +35,18 @@ def test_placed_networks_compute_the_same_in_channels_last():
     weight = net.get_parameter("0.weight")
     assert weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(net(x), before)
+
+
+def test_grey_pictures_too_become_maps_that_are_channels_last():
+    """With one channel both orders are one in memory, and only strides tell which is meant."""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 1, 3))
+    x = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = net(x)
+    assert net[0](x).is_contiguous()
+    place(net, torch.device("cpu"))
+    maps = net[0](x)
+    assert maps.is_contiguous(memory_format=torch.channels_last)
+    assert not maps.is_contiguous()
+    torch.testing.assert_close(net(x), before)
+    moments = torch.zeros_like(net.get_parameter("0.weight"))
+    assert moments.stride() == net.get_parameter("0.weight").stride()  # as fused steps need them

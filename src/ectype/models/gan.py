@@ -129,7 +129,9 @@ class Gan(Model):
         real, label = turn.batch.x, turn.batch.label
         with torch.no_grad():
             fake = self.fakes(turn)
-        judged_real, judged_fake = self._judge(real, fake, turn)
+        labels = None if label is None else torch.cat([label, label])
+        judged = self._judge(torch.cat([real, fake]), labels, turn.generator)
+        judged_real, judged_fake = judged.chunk(2)
         loss, _ = self.game(judged_real, judged_fake)
         log = {"loss": loss, "margin": (judged_real - judged_fake).mean()}
         every = self.settings.penalty_every
@@ -148,7 +150,9 @@ class Gan(Model):
 
     def loss_against(self, fake: Tensor, turn: Turn) -> tuple[Tensor, Log]:
         """The generator's loss for given items in the place of generated ones."""
-        judged_real, judged_fake = self._judge(turn.batch.x, fake, turn)
+        with torch.no_grad():  # apart from the others: nothing of the generator is in them
+            judged_real = self._judge(turn.batch.x, turn.batch.label, turn.generator)
+        judged_fake = self._judge(fake, turn.batch.label, turn.generator)
         _, loss = self.game(judged_real, judged_fake)
         return loss, {"loss": loss}
 
@@ -192,11 +196,10 @@ class Gan(Model):
         """
         train = turn.batch
         items = torch.cat([train.x, self.fakes(turn), held_out.x])
-        items = self.transform(len(items), turn.generator)(items)
         labels = None
         if train.label is not None and held_out.label is not None:
             labels = torch.cat([train.label, train.label, held_out.label])
-        judged = self.through(self.discriminator, items, labels).float()
+        judged = self._judge(items, labels, turn.generator)
         seen, fake, unseen = judged.split([len(train.x), len(train.x), len(held_out.x)])
         return torch.stack([seen.mean() - unseen.mean(), seen.mean() - fake.mean()])
 
@@ -211,11 +214,7 @@ class Gan(Model):
         z = self.draw(len(turn.batch.x), turn.batch.label, turn.generator)
         return self.through(self.generator, z, turn.batch.label).float()
 
-    def _judge(self, real: Tensor, fake: Tensor, turn: Turn) -> tuple[Tensor, Tensor]:
-        """Both, augmented, through the discriminator at once; outputs in full precision."""
-        label = turn.batch.label
-        labels = None if label is None else torch.cat([label, label])
-        items = torch.cat([real, fake])
-        items = self.transform(len(items), turn.generator)(items)
-        judged = self.through(self.discriminator, items, labels).float()
-        return judged[: len(real)], judged[len(real) :]
+    def _judge(self, x: Tensor, label: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Items, augmented, through the discriminator; outputs (n,) in full precision."""
+        x = self.transform(len(x), generator)(x)
+        return self.through(self.discriminator, x, label).float()

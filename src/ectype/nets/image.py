@@ -22,7 +22,10 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, pad, pixel_shuffle
+from torch.nn.functional import pad, pixel_shuffle
+
+from ectype.nets.convolution import Conv2d, ConvTranspose2d
+from ectype.nets.piecewise import leaky_relu
 
 Shape = tuple[int, int, int]
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
@@ -204,14 +207,14 @@ class Down(nn.Module):
     def __init__(self, inputs: int, outputs: int, activate: bool):
         super().__init__()
         self.activate = activate
-        self.convolution = initialise(nn.Conv2d(inputs, outputs, 4, 2, 1), gain=math.sqrt(2))
+        self.convolution = initialise(Conv2d(inputs, outputs, 4, 2, 1), gain=math.sqrt(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the resolution; an odd side is padded by repeating its last row."""
+        """Halve the resolution; an odd side gets a row of zeros, as all sides do."""
         height, width = x.shape[-2:]
         x = activation(x) if self.activate else x
         if height % 2 or width % 2:
-            x = pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+            x = pad(x, (0, width % 2, 0, height % 2))
         return self.convolution(x)
 
 
@@ -222,7 +225,7 @@ class Up(nn.Module):
         super().__init__()
         self.size = size
         self.norm = nn.BatchNorm2d(inputs) if norm else nn.Identity()
-        self.convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=not norm)
+        self.convolution = ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=not norm)
         # bilinear interpolation times a random mixing of channels: no checkerboard to unlearn
         line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
         mixing = torch.randn(inputs, outputs, 1, 1) * math.sqrt(2 / inputs)
@@ -233,8 +236,11 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Double the resolution; what exceeds an odd side is cut off."""
-        height, width = self.size
-        return self.convolution(activation(self.norm(x)))[:, :, :height, :width]
+        x = self.convolution(activation(self.norm(x)))
+        height, width = x.shape[-2:]
+        beyond = (0, self.size[1] - width, 0, self.size[0] - height)
+        # not by slicing: what follows is quicker on maps without gaps in memory
+        return pad(x, beyond) if any(beyond) else x
 
 
 class Residual(nn.Module):
