@@ -1,5 +1,6 @@
 """Swings that widen, and figures that stand still."""
 
+import dataclasses
 import json
 import math
 
@@ -55,11 +56,12 @@ def test_standing_still_is_a_small_range_over_enough_medians():
     assert not stands_still([0.2, 0.22] * 4), "a margin at rest, which breathes"
 
 
-def fed(values, progress):
-    """Trends that were told of a margin, one turn a check."""
+def fed(values, progress, growth=0.0):
+    """Trends that were told of a margin, one turn a check, with weights that grow."""
     trends, told = Trends(), []
     for i, (value, share) in enumerate(zip(values, progress, strict=True)):
-        trends.add([Figures("discriminator", i, 0, {"margin": value})], share)
+        weights = {"discriminator": 20 * (1 + growth) ** i}
+        trends.add([Figures("discriminator", i, 0, {"margin": value})], share, weights)
         told += trends.events(share)
     return told
 
@@ -74,13 +76,21 @@ def test_only_the_second_quarter_is_asked_whether_it_stands_still():
     assert fed(late, shares) == [], "rates are low by then"
 
 
+def test_a_game_in_balance_whose_weights_go_on_to_move_is_not_standing_still():
+    shares = [(i + 1) / 40 for i in range(40)]
+    balanced = [0.042 + 0.003 * math.sin(i) for i in range(40)]  # a GAN of a table, at its best
+    assert fed(balanced, shares) == ["stagnation"]
+    assert fed(balanced, shares, growth=1e-6) == ["stagnation"]
+    assert fed(balanced, shares, growth=1e-3) == []
+
+
 def test_each_trend_is_told_once_also_after_an_interruption():
     trends, told = Trends(), []
     for i, value in enumerate(wave(0.05, n=100)):
         again = Trends()
         again.load_state(json.loads(json.dumps(trends.state())))
         trends = again
-        trends.add([Figures("discriminator", i, 0, {"margin": value})], 0.0)
+        trends.add([Figures("discriminator", i, 0, {"margin": value})], 0.0, {"discriminator": 1.0})
         told += trends.events(0.0)
     assert told == ["oscillation"]
 
@@ -94,7 +104,11 @@ class Swinging(Duel):
 
     @property
     def players(self):
-        return [self.player("left", self.left), self.player("discriminator", self.right)]
+        def still(progress):
+            return 0.0
+
+        sides = self.player("left", self.left), self.player("discriminator", self.right)
+        return [dataclasses.replace(side, learning_rate=still) for side in sides]
 
     def loss(self, name):
         play = super().loss("left" if name == "left" else "right")
@@ -112,7 +126,7 @@ class Swinging(Duel):
     ("margin", "kind", "words"),
     [
         (lambda step: math.exp(step / 60) * math.sin(step / 8), "oscillation", "swung by"),
-        (lambda step: 0.7, "stagnation", "has not changed for a quarter of the budget"),
+        (lambda step: 0.7, "stagnation", "nor any weights have changed for a quarter of the"),
     ],
 )
 def test_the_guard_tells_and_changes_nothing(margin, kind, words, monkeypatch, tmp_path):

@@ -16,7 +16,7 @@ from ectype.training.learned import is_finite
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ectype.models.base import Batch
+    from ectype.models.base import Batch, Player
     from ectype.training.trainer import Played, Trainer
 
 #: Rounds between checks of the losses, the gradients and the weights.
@@ -124,7 +124,8 @@ class Guard:
             self._answer(trainer, trouble, turns)
             return
         progress = trainer.clock.progress(trainer.step)
-        self._trends.add(turns, progress)
+        weights = {player.name: _norm(player) for player in trainer.players}
+        self._trends.add(turns, progress, weights)
         for kind, what in self._trends.events(progress).items():
             trainer.event(kind, what=what)
         if trainer.step % LOOK == 0:
@@ -245,6 +246,11 @@ class Guard:
             answer += f" and {_turn_up(trainer, dial)}"
         facts = {**trouble.facts, "try": tried + 1}
         trainer.event(trouble.kind, what=f"{trouble.what}; {answer}", **facts)
+
+
+def _norm(player: Player) -> float:
+    """The Euclidean norm of what a player learns."""
+    return torch.nn.utils.get_total_norm([*player.module.parameters()]).item()
 
 
 def _turn_up(trainer: Trainer, dial: str) -> str:

@@ -5,7 +5,7 @@ Both are told and nothing is done about them: what helps is another setting, for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
@@ -26,6 +26,9 @@ STILL = 0.03
 LEAST = 0.3
 #: The figures that must move. The losses of a flow and of a game may rest where all is well.
 MOVING = ("discriminator/margin", "autoencoder/reconstruction")
+#: The norm of a player's weights stands still within this share. The margin of a game in balance
+#: may rest while both go on to learn.
+AT_REST = 1e-3
 
 
 class Trends:
@@ -34,16 +37,18 @@ class Trends:
     Attributes:
         margins: the latest of the discriminator's margin.
         levels: those of the figures that must move, while learning rates are high.
+        norms: of each player's weights, meanwhile.
         told: what was shown already; each is told once in a run.
     """
 
     def __init__(self) -> None:
         self.margins: list[float] = []
         self.levels: dict[str, list[float]] = {}
+        self.norms: dict[str, list[float]] = {}
         self.told: list[str] = []
 
-    def add(self, turns: Sequence[Figures], progress: float) -> None:
-        """Note the turns since the last check."""
+    def add(self, turns: Sequence[Figures], progress: float, weights: Mapping[str, float]) -> None:
+        """Note the turns since the last check, and the norm of each player's weights."""
         for name in MOVING:
             player, figure = name.split("/")
             played = [turn.values for turn in turns if turn.player == player]
@@ -54,10 +59,13 @@ class Trends:
                 self.margins = [*self.margins, median(values)][-REMEMBERED:]
             if HIGH[0] < progress <= HIGH[1]:
                 self.levels.setdefault(name, []).append(median(values))
+        if HIGH[0] < progress <= HIGH[1]:
+            for player, norm in weights.items():
+                self.norms.setdefault(player, []).append(norm)
 
     def restart(self) -> None:
         """Forget what was noted: the players went back, and figures jumped with them."""
-        self.margins, self.levels = [], {}
+        self.margins, self.levels, self.norms = [], {}, {}
 
     def events(self, progress: float) -> dict[str, str]:
         """What there is to tell now, by its kind in `events.jsonl`."""
@@ -70,26 +78,36 @@ class Trends:
                 "(--set gan.gamma=…) or a lower rate (--set gan.learning_rate=…) with --new"
             )
         if "stagnation" not in self.told and progress >= HIGH[1]:
+            at_rest = all(rest(norms) for norms in self.norms.values())
             for name in filter(lambda name: stands_still(self.levels[name]), self.levels):
+                if not at_rest:
+                    continue
                 player, figure = name.split("/")
                 family = "gan" if figure == "margin" else "vae"
                 found["stagnation"] = (
-                    f"the {player}'s {figure} has not changed for a quarter of the budget, though "
-                    "learning rates were high; nothing was changed; try a higher rate "
-                    f"(--set {family}.learning_rate=…) with --new, and look whether the data vary"
+                    f"neither the {player}'s {figure} nor any weights have changed for a quarter "
+                    "of the budget, though learning rates were high; nothing was changed; try a "
+                    f"higher rate (--set {family}.learning_rate=…) with --new, and look whether "
+                    "the data vary"
                 )
-            self.levels = {}
+            self.levels, self.norms = {}, {}
         self.told += found
         return found
 
     def state(self) -> dict[str, Any]:
         """As plain values."""
-        return {"margins": self.margins, "levels": self.levels, "told": self.told}
+        return {
+            "margins": self.margins,
+            "levels": self.levels,
+            "norms": self.norms,
+            "told": self.told,
+        }
 
     def load_state(self, values: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.margins, self.told = list(values["margins"]), list(values["told"])
         self.levels = {name: list(levels) for name, levels in values["levels"].items()}
+        self.norms = {name: list(norms) for name, norms in values["norms"].items()}
 
 
 def swings(values: Sequence[float], least: float) -> list[float]:
@@ -124,3 +142,8 @@ def stands_still(levels: Sequence[float]) -> bool:
     if len(levels) < FEWEST:
         return False
     return max(levels) - min(levels) < STILL * max(abs(median(levels)), LEAST)
+
+
+def rest(norms: Sequence[float]) -> bool:
+    """Whether weights have hardly moved, by their norm."""
+    return len(norms) >= FEWEST and max(norms) - min(norms) < AT_REST * median(norms)
