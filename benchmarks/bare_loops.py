@@ -100,11 +100,11 @@ class BareGan(BareLoop):
         discriminator, generator = model.discriminator, model.generator
 
         discriminator.requires_grad_(True)
-        generator.requires_grad_(False)
+        generator.requires_grad_(True)
         real = self.next()
         with self.precision.autocast():
-            with torch.no_grad():
-                fake = generator(self.noise(), None).float()
+            made = generator(self.noise(), None).float()
+            fake = made.detach()
             judged = discriminator(torch.cat([real, fake]), None).float()
             loss = softplus(judged[len(real) :] - judged[: len(real)]).mean()
         every = model.settings.penalty_every
@@ -115,12 +115,10 @@ class BareGan(BareLoop):
         self.descend("discriminator", loss, progress)
 
         discriminator.requires_grad_(False)
-        generator.requires_grad_(True)
-        real = self.next()
         with self.precision.autocast():
-            fake = generator(self.noise(), None).float()
-            judged = discriminator(torch.cat([real, fake]), None).float()
-            loss = softplus(judged[: len(real)] - judged[len(real) :]).mean()
+            with torch.no_grad():
+                judged = discriminator(real, None).float()
+            loss = softplus(judged - discriminator(made, None).float()).mean()
         self.descend("generator", loss, progress)
         self.follow()
 

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cli.add_argument("--fashion", type=Path, required=True, metavar="FILE", help="as .npz")
     cli.add_argument("--emoji", type=Path, required=True, metavar="FOLDER", help="OpenMoji as PNG")
     cli.add_argument("--seconds", type=float, default=120.0, help="budget of every training")
-    cli.add_argument("--seeds", type=int, default=20, help="how many")
+    cli.add_argument("--seeds", nargs="+", type=int, default=range(20))
+    cli.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     cli.add_argument("--threads", type=int, help="of torch; its own choice by default")
     cli.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="for all runs")
     options = cli.parse_args(arguments)
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sets = data(options)
     floors = {name: _figures(pictures[SAMPLES:], pictures) for name, (_, pictures) in sets.items()}
     parts: dict[tuple[str, str], list[Part]] = {}
-    for seed, name, family in itertools.product(range(options.seeds), sets, FAMILIES):
+    for seed, name, family in itertools.product(options.seeds, sets, options.families):
         folder = options.work / f"{name}-{options.seconds:g}s-seed-{seed}"
         part = partial(train, *sets[name], family, seed, options.seconds, folder / family)
         parts.setdefault((name, family), []).append(once(folder, family, part))

@@ -170,7 +170,8 @@ def test_training_begins_with_the_weights(runs, tmp_path):
     run = fit(tmp_path / "new", start=earlier.path, settings=still, steps=1)
     for name, value in trained(run).items():
         if name.startswith("discriminator"):
-            assert torch.equal(value, trained(earlier)[name])
+            # a weight of 0 moves by that rate
+            torch.testing.assert_close(value, trained(earlier)[name], atol=1e-29, rtol=0)
         elif name.startswith("generator") and "running" not in name and "num" not in name:
             torch.testing.assert_close(value, trained(earlier)[name], atol=1e-5, rtol=0)
 

@@ -191,6 +191,46 @@ def test_an_augmentation_of_strength_zero_is_left_out():
     assert augmentation.asked == 2 * [(len(LABEL), 0.25)]
 
 
+def after_the_discriminator(step: int = 0) -> Gan:
+    """A game in the middle of a round, its discriminator moved."""
+    gan = game()
+    gan.requires_grad_(False)
+    gan.discriminator.requires_grad_(True)
+    gan.discriminator_loss(turn(step))[0].backward()
+    with torch.no_grad():
+        for weight in gan.discriminator.parameters():
+            weight += 0.1 * torch.randn(weight.shape, generator=seeded(4))
+    assert all(p.grad is None and not p.requires_grad for p in gan.generator.parameters())
+    gan.discriminator.requires_grad_(False)
+    gan.generator.requires_grad_(True)
+    return gan
+
+
+def test_the_generator_learns_from_the_items_that_the_discriminator_saw():
+    gan = after_the_discriminator()
+    judged = gan.discriminator(turn().batch.x, LABEL)
+    noise = torch.randn(len(LABEL), LATENT, generator=seeded(2))
+    against = gan.discriminator(gan.generator(noise, LABEL), LABEL)
+    expected = GAMES["relativistic"](judged, against)[1]
+    slopes = torch.autograd.grad(expected, list(gan.generator.parameters()))
+    other = Turn(Batch(torch.zeros(2, 2, 3), LABEL[:2]), 0.0, 0, seeded(9))
+    for _ in range(2):  # again, as where a turn is repeated: the first graph is spent
+        gan.zero_grad()
+        loss, _ = gan.generator_loss(other)
+        loss.backward()
+        torch.testing.assert_close(loss, expected.float())
+        for weight, slope in zip(gan.generator.parameters(), slopes, strict=True):
+            torch.testing.assert_close(weight.grad, slope, rtol=1e-5, atol=1e-8)
+
+
+def test_the_items_of_another_round_are_not_taken():
+    gan = after_the_discriminator(step=0)
+    loss, _ = gan.generator_loss(turn(step=1))
+    real = gan.discriminator(turn().batch.x, LABEL)
+    expected = GAMES["relativistic"](real, gan.discriminator(fakes(gan), LABEL))[1]
+    torch.testing.assert_close(loss, expected.float())
+
+
 def test_generator_loss_reaches_the_generator_alone_where_the_discriminator_is_frozen():
     gan = game()
     gan.discriminator.requires_grad_(False)

@@ -130,6 +130,25 @@ def test_a_gan_in_pieces_learns_the_same(index, norm):
     assert_same(lambda: gan(norm), index)
 
 
+@pytest.mark.parametrize("norm", [False, True])
+def test_a_generator_whose_turn_is_repeated_learns_the_same(norm):
+    """The items that the discriminator's turn left are made anew, in pieces, from their noise."""
+
+    def learned(pieces, failed):
+        model = gan(norm)
+        outcome(model, 0, 1)
+        left = model._round.fake
+        if failed:
+            model.generator_loss(turn())
+        loss, *others = outcome(model, 1, pieces)
+        gradients = others[1 : 1 + len(list(model.generator.parameters()))]
+        return [loss, *gradients, left]
+
+    whole = learned(1, failed=False)
+    for pieces in (1, 2, N):
+        torch.testing.assert_close(learned(pieces, failed=True), whole, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("form", ["exact", "finite_difference"])
 @pytest.mark.parametrize("penalty", ["r1", "r2", "gp"])
 def test_every_penalty_in_pieces_is_the_same(penalty, form, monkeypatch):

@@ -116,6 +116,24 @@ def test_players_play_when_they_say(tmp_path):
     assert trainer.batches.drawn == 8 * len(played), "each turn draws its own batch"
 
 
+def test_a_player_may_play_on_the_batch_of_the_one_before(tmp_path):
+    seen = {"left": [], "right": []}
+    model = Duel(
+        {"right": {"draws": False}, "left": {"plays": lambda progress, step: step != 1}},
+        on_loss=lambda name, turn: seen[name].append(turn.batch.x),
+    )
+    trainer = make_trainer(tmp_path, model, budget=Budget(steps=3))
+    drawn = []
+    for _ in range(3):
+        trainer.round(0.0)
+        drawn.append([(played.player, played.drawn) for played in trainer.played])
+    # where nobody has played before it in the round, it draws one itself
+    assert drawn == [[("left", 0), ("right", 0)], [("right", 8)], [("left", 16), ("right", 16)]]
+    expected = [trainer.batches.at(trainer.batches.order(start)).x for start in (0, 8, 16)]
+    assert all(map(torch.equal, seen["right"], expected))
+    assert all(map(torch.equal, seen["left"], expected[::2]))
+
+
 @pytest.mark.parametrize("stop_at", [2, 7])
 def test_preparing_is_done_once_before_the_first_turn(stop_at, tmp_path):
     calls = []

@@ -39,6 +39,12 @@ class Opponent(Gan):
         super().__init__(nn.Identity(), *args, **others)
         self.source = source
 
+    def discriminator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
+        """Its side of the game against what the other model draws."""
+        with torch.no_grad():
+            fake = self.source(turn)
+        return self.loss_between(fake, turn)
+
     def fakes(self, turn: Turn) -> Tensor:
         """What the other model draws."""
         return self.source(turn)

@@ -64,6 +64,7 @@ class Player:
         weight_decay: decoupled (AdamW).
         max_gradient_norm: gradients are scaled down to this Euclidean norm, if given.
         plays: whether it takes its turn, a pure function of progress and step.
+        draws: whether its turn has a batch of its own, or that of the turn before in the round.
         prepare: called once, before this player's first turn, with all training items.
     """
 
@@ -75,6 +76,7 @@ class Player:
     weight_decay: float = 0.0
     max_gradient_norm: float | None = None
     plays: Callable[[float, int], bool] = always
+    draws: bool = True
     prepare: Callable[[Iterable[Batch], torch.Generator], None] | None = None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -20,6 +23,23 @@ Log = Mapping[str, Tensor]
 
 #: Blocks of samples from which the statistics of batch normalisation are measured.
 SETTLING_BLOCKS = 16
+
+
+@dataclass
+class Round:
+    """What the discriminator's turn leaves to the generator's of the same round.
+
+    Attributes:
+        step: of which round.
+        batch: the real items and the labels.
+        noise: of the generated items.
+        fake: G(noise, label) with its graph, until the generator has learned from it.
+    """
+
+    step: int
+    batch: Batch
+    noise: Tensor
+    fake: Tensor | None
 
 
 class Gan(Model):
@@ -64,6 +84,7 @@ class Gan(Model):
             self.dials["penalty"] = 1.0
         self.augmentation = augmentation
         self.dials["augment"] = 0.0 if isinstance(settings.augment, str) else settings.augment
+        self._round: Round | None = None
 
     @property
     def players(self) -> Sequence[Player]:
@@ -84,6 +105,7 @@ class Gan(Model):
                 loss=self.generator_loss,
                 learning_rate=rate,
                 betas=betas,
+                draws=False,
             ),
         )
 
@@ -126,9 +148,17 @@ class Gan(Model):
 
     def discriminator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
         """The discriminator's side of the game, and every few steps the gradient penalty."""
+        self._round = None  # that of the turn before, or of one that failed
+        label = turn.batch.label
+        noise = self.draw(len(turn.batch.x), label, turn.generator)
+        with _learning(self.generator):
+            fake = self._made(noise, label)
+        self._round = Round(turn.step, turn.batch, noise, fake)
+        return self.loss_between(fake.detach(), turn)
+
+    def loss_between(self, fake: Tensor, turn: Turn) -> tuple[Tensor, Log]:
+        """The discriminator's loss for given items in the place of generated ones."""
         real, label = turn.batch.x, turn.batch.label
-        with torch.no_grad():
-            fake = self.fakes(turn)
         labels = None if label is None else torch.cat([label, label])
         judged = self._judge(torch.cat([real, fake]), labels, turn.generator)
         judged_real, judged_fake = judged.chunk(2)
@@ -145,8 +175,14 @@ class Gan(Model):
         return loss, log
 
     def generator_loss(self, turn: Turn) -> tuple[Tensor, Log]:
-        """The generator's side of the game."""
-        return self.loss_against(self.fakes(turn), turn)
+        """The generator's side of the game, on the items of the discriminator's turn."""
+        left = self._round
+        if left is None or left.step != turn.step:
+            return self.loss_against(self.fakes(turn), turn)
+        fake, left.fake = left.fake, None  # a graph serves once
+        if fake is None:  # a repeated turn; `settle` measures anew what now moves twice
+            fake = self._made(left.noise, left.batch.label)
+        return self.loss_against(fake, dataclasses.replace(turn, batch=left.batch))
 
     def loss_against(self, fake: Tensor, turn: Turn) -> tuple[Tensor, Log]:
         """The generator's loss for given items in the place of generated ones."""
@@ -211,10 +247,27 @@ class Gan(Model):
 
     def fakes(self, turn: Turn) -> Tensor:
         """As many generated items as there are in a turn's batch, with its labels."""
-        z = self.draw(len(turn.batch.x), turn.batch.label, turn.generator)
-        return self.through(self.generator, z, turn.batch.label).float()
+        label = turn.batch.label
+        return self._made(self.draw(len(turn.batch.x), label, turn.generator), label)
+
+    def _made(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """G(z, c) in training, in full precision."""
+        return self.through(self.generator, z, label).float()
 
     def _judge(self, x: Tensor, label: Tensor | None, generator: torch.Generator) -> Tensor:
         """Items, augmented, through the discriminator; outputs (n,) in full precision."""
         x = self.transform(len(x), generator)(x)
         return self.through(self.discriminator, x, label).float()
+
+
+@contextmanager
+def _learning(network: nn.Module) -> Iterator[None]:
+    """A context in which gradients of a network's weights are kept track of."""
+    frozen = [weight for weight in network.parameters() if not weight.requires_grad]
+    for weight in frozen:
+        weight.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(False)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ectype.config import Budget, TrainingSettings
 from ectype.errors import InterruptedRun
-from ectype.models.base import Model, Player, Turn
+from ectype.models.base import Batch, Model, Player, Turn
 from ectype.nets.memory import place
 from ectype.training.batches import Batches
 from ectype.training.checkpoint import Checkpoint, Checkpoints
@@ -122,6 +122,7 @@ class Trainer:
         self.step = 0
         self._saved_step = self._settled_step = -1
         self._prepared: set[str] = set()
+        self._dealt: tuple[int, Batch] | None = None
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._measures: dict[str, float] = {}
         self._healthy: dict[str, Tensor] = {}
@@ -169,7 +170,7 @@ class Trainer:
 
     def round(self, progress: float) -> None:
         """One turn of every player that plays now."""
-        self.played = []
+        self.played, self._dealt = [], None
         for player in self.players:
             if player.plays(progress, self.step):
                 self.turn(player, progress)
@@ -186,8 +187,10 @@ class Trainer:
             self._prepared.add(player.name)
         self.model.requires_grad_(False)
         player.module.requires_grad_(True)
-        drawn = self.batches.drawn
-        turn = Turn(self.batches.next(), progress, self.step, self.generator)
+        if player.draws or self._dealt is None:
+            self._dealt = self.batches.drawn, self.batches.next()
+        drawn, batch = self._dealt
+        turn = Turn(batch, progress, self.step, self.generator)
         figures = within_memory(self, player.name, lambda: self._learn(player, turn))
         self.played.append(Played(player=player.name, step=self.step, drawn=drawn, figures=figures))
 
