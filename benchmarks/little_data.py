@@ -8,7 +8,8 @@
   training of the earlier run is not counted, since it is there already where `--from` is used.
 
 All are measured on pictures that none has seen: the held-out emoji of other groups, at least 1,300,
-and the test split of Fashion-MNIST.
+and the test split of Fashion-MNIST. A run keeps the weights that did best on its validation part;
+what it had come to at the end is measured besides ("last weights").
 
 Every training that is finished is written to `parts.json` in the work folder and not done again,
 and one that was interrupted goes on where it stopped: give the same command again.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +106,10 @@ class Study:
             start = self.fit(EARLIER, self.task.first, [], seed).path
         run = self.fit(name, self.task.pictures.train, self.task.candidates[name], seed, start)
         facts = run.summary()
+        last = of_last_weights(run).sample(self.judge.n, seed=seed).data
         return {
             **self.judge.row(run.sample(self.judge.n, seed=seed).data),
+            "Fréchet, last weights": self.judge.row(last)["Fréchet"],
             "capacity": facts["capacity"],
             "items seen": facts["items"],
             "strength, mean": _mean_strength(run.path / "log.jsonl"),
@@ -134,6 +138,16 @@ class Study:
     def folder(self, seed: int) -> Path:
         """Where the runs of a seed lie."""
         return self.options.work / f"{self.task.folder}-{self.options.seconds:g}s-seed-{seed}"
+
+
+def of_last_weights(run: ectype.Run) -> ectype.Run:
+    """A copy of a run with the weights it ended with, in the place of the best ones."""
+    copy = run.path.with_name(f"{run.path.name}-last")
+    shutil.copytree(
+        run.path, copy, ignore=shutil.ignore_patterns("checkpoints"), dirs_exist_ok=True
+    )
+    (copy / "last.safetensors").replace(copy / "model.safetensors")
+    return ectype.load(copy)
 
 
 def clothes(path: Path, count: int) -> tuple[Pictures, np.ndarray]:

@@ -137,6 +137,7 @@ def test_a_generator_whose_turn_is_repeated_learns_the_same(norm):
     def learned(pieces, failed):
         model = gan(norm)
         outcome(model, 0, 1)
+        assert model._round is not None
         left = model._round.fake
         if failed:
             model.generator_loss(turn())
