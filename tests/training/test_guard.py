@@ -57,6 +57,13 @@ def test_a_healthy_rise_is_no_explosion(series):
     assert first_alarm("kl", series) is None
 
 
+def test_a_penalty_explodes_from_smaller_numbers():
+    """Medians of a discriminator at ten times its rate, on pictures; and of healthy games."""
+    assert first_alarm("penalty", [0.4, 2.4e3]) == 1
+    assert first_alarm("penalty", [0.4, 29, 13]) is None
+    assert first_alarm("kl", [0.4, 2.4e3]) is None
+
+
 def test_a_reconstruction_is_taken_as_it_comes():
     """Pictures of 256 by 256 have two hundred thousand values; a bound also passes through 0."""
     assert first_alarm("reconstruction", [2.8e5, 1.1e5, 900, 0.01, -4e4, -2e5]) is None

@@ -158,7 +158,8 @@ def test_a_rate_that_is_too_high_is_lowered(family, rate, lost, recovered, train
     found = events(folder)
     assert {event["event"] for event in found} == {"explosion"}
     assert found[0]["player"] == lost
-    assert "lowered learning rates" in found[0]["what"]
+    slower = {"gan": "discriminator ×0.1, generator ×0.33", "vae": "autoencoder ×0.1"}
+    assert f"lowered learning rates ({slower[family]}" in found[0]["what"]
     figure, most = recovered
     assert abs(last_losses(folder)[figure]) < most
 

@@ -34,6 +34,8 @@ ITEMS, SORTED = 64, 256
 SLOWER = (1 / 2, 1 / 8, 1 / 8)
 #: The same for an explosion, which is no accident.
 SLOWER_STILL = (1 / 10, 1 / 10, 1 / 10)
+#: ...and those of the players who took part in it.
+SLOWER_BESIDE = 1 / 3
 #: Factor on the gradient penalty or on free bits at every answer.
 RAISE = 4.0
 #: The first free bits, nats a latent, where there were none.
@@ -237,10 +239,14 @@ class Guard:
         self._tries[trouble.kind] = tried + 1
         trainer.roll_back()
         self._trends.restart()
-        slower = SLOWER_STILL if trouble.kind == "explosion" else SLOWER
         for player in {turn.player for turn in turns}:
-            trainer.rates[player] *= slower[tried]
-        rates = ", ".join(f"{player} ×{rate:g}" for player, rate in trainer.rates.items())
+            if trouble.kind != "explosion":
+                factor = SLOWER[tried]
+            else:
+                at_fault = player == trouble.facts["player"]
+                factor = SLOWER_STILL[tried] if at_fault else SLOWER_BESIDE
+            trainer.rates[player] *= factor
+        rates = ", ".join(f"{player} ×{rate:.2g}" for player, rate in trainer.rates.items())
         answer = f"went back to the last healthy weights and lowered learning rates ({rates})"
         if dial in trainer.model.dials:
             answer += f" and {_turn_up(trainer, dial)}"

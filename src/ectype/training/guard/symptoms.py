@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 EXPLODED = 3.0
 #: Above so many orders of magnitude it is on the way there, and no state to return to.
 CALM = 1.5
-#: Figures below this are alike: a KL of 0.01 nats that becomes 10 is a VAE that begins to learn.
+#: Figures below this are alike: a KL of 0.01 nats that becomes 10 is a VAE that begins to learn...
 SMALL = 10.0
+#: ...and gradient penalties below this, which keep to smaller numbers.
+SMALL_PENALTY = 1.0
 #: The weight of the newest figure in what is typical: half of it is forgotten after 32 of them.
 NEWEST = 1 - 0.5 ** (1 / 32)
 #: Generated items so much closer to each other than real ones are all the same.
@@ -110,10 +112,11 @@ class Typical:
                 found.setdefault(f"{turn.player}/{name}", []).append(abs(value))
         excess = {}
         for name, values in found.items():
-            now = math.log10(max(median(values), SMALL))
+            small = SMALL_PENALTY if name.endswith("/penalty") else SMALL
+            now = math.log10(max(median(values), small))
             # at first all figures are small, but for a reconstruction: it grows with an item's
             # size, to a hundred thousand nats and more, and is taken as it comes
-            first = now if name.endswith("/reconstruction") else math.log10(SMALL)
+            first = now if name.endswith("/reconstruction") else math.log10(small)
             level = self.levels.setdefault(name, first)
             excess[name] = median(values), now - level
             self.levels[name] = level + NEWEST * (now - level)
