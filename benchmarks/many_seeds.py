@@ -126,7 +126,7 @@ def collapsed(part: Mapping[str, float], floor: Mapping[str, float]) -> bool:
 
 def share_of_kinds(samples: np.ndarray, real: np.ndarray) -> float:
     """The share of kinds of real pictures (n, h, w, c) that is among the samples (m, h, w, c)."""
-    kinds = KMeans(min(KINDS, len(real)), n_init=1, random_state=0)
+    kinds = KMeans(min(KINDS, len(real)), n_init="auto", random_state=0)
     kinds.fit(real.reshape(len(real), -1) / 255)
     return len(np.unique(kinds.predict(samples.reshape(len(samples), -1) / 255))) / kinds.n_clusters
 

@@ -161,7 +161,9 @@ def _points_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     places = {"grid": grid(), "ring": ring(25), "ring-of-8": ring(8)}
     asked = [name for name in places if name in options.data]
-    for name, seed, game in itertools.product(asked, options.seeds, options.games):
+    seeds: list[int] = options.seeds
+    games: list[str] = options.games
+    for name, seed, game in itertools.product(asked, seeds, games):
         folder = options.work / f"{name}-seed-{seed}"
         part = partial(_points_part, places[name], seed, game, folder)
         row = {"data": f"Gaussians, {name}", "of": len(places[name]), "seed": seed, "game": game}
