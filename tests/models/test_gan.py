@@ -251,14 +251,14 @@ def test_discriminator_loss_leaves_no_graph_into_the_generator(kind: str):
 
 
 def test_players_take_turns_discriminator_first_and_train_one_network_each():
-    gan = game(learning_rate=0.01)
+    gan = game(learning_rate=0.01, generator_rate=3.0)
     assert [(p.name, p.module) for p in gan.players] == [
         ("discriminator", gan.discriminator),
         ("generator", gan.generator),
     ]
-    for player in gan.players:
-        assert player.learning_rate(0.0) == pytest.approx(0.01)
-        assert player.learning_rate(1.0) == pytest.approx(0.0005)
+    for player, rate in zip(gan.players, (0.01, 0.03), strict=True):
+        assert player.learning_rate(0.0) == pytest.approx(rate)
+        assert player.learning_rate(1.0) == pytest.approx(rate / 20)
     assert gan.gamma(0.0) == pytest.approx(GAMMA)
     assert gan.gamma(1.0) == pytest.approx(GAMMA / 10)
 

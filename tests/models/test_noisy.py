@@ -135,8 +135,9 @@ def test_the_autoencoder_plays_first_and_the_game_is_on_its_latents():
     assert all(p.grad is not None for p in model.generator.parameters())
     assert all(p.grad is None for p in model.encoder.parameters())
     # the second phase has its own course of the learning rate
-    assert generator.learning_rate(0.5) == pytest.approx(model.settings.learning_rate)
-    assert generator.learning_rate(1.0) == pytest.approx(model.settings.learning_rate / 20)
+    rate = model.settings.generator_rate * model.settings.learning_rate
+    assert generator.learning_rate(0.5) == pytest.approx(rate)
+    assert generator.learning_rate(1.0) == pytest.approx(rate / 20)
 
 
 def test_latents_are_standardised_and_brought_back():

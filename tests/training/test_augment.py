@@ -130,6 +130,9 @@ def test_gaps_are_differences_of_means_of_augmented_items():
     held_out = torch.randn(6, 3, generator=seeded(2))
     turn = Turn(Batch(train, None), 0.0, 0, seeded())
     expected = [3 * (train.mean() - held_out.mean()), 3 * (train.mean() - 0.25)]
+    expected.append(
+        9 * (train.mean(1).var(correction=0) / 4 + held_out.mean(1).var(correction=0) / 6)
+    )
     gaps = model.gaps(turn, Batch(held_out, None))
     torch.testing.assert_close(gaps, torch.stack(expected))
     assert not gaps.requires_grad
@@ -139,7 +142,27 @@ def test_gaps_are_differences_of_means_of_augmented_items():
 
     turn = Turn(labelled(train, 2), 0.0, 0, seeded())
     shifted = model.gaps(turn, labelled(held_out, 1))  # generated ones have the labels of `train`
-    torch.testing.assert_close(shifted, torch.stack([expected[0] + 1, expected[1]]))
+    torch.testing.assert_close(shifted, torch.stack([expected[0] + 1, *expected[1:]]))
+
+
+def test_differences_by_chance_are_not_taken_for_over_fitting():
+    def share(shift: float) -> float:
+        """Of measurements that say so, where items vary three times as much as the margin."""
+        found = []
+        for seed in range(5):
+            watched = Watched(0.0, 0.0, generated=-0.2, steps=40 * EVERY)
+            items = np.random.default_rng(seed).standard_normal((2_000, 3)).astype(np.float32)
+            items[1_000:] -= shift
+            watched.trainer.batches = batches(items=items, index=np.arange(1_000), seed=seed)
+            validation = np.arange(1_000, 2_000)
+            watched.controller = AdaptiveAugmentation(watched.gan, validation, seed)
+            for measurement in range(1, 41):
+                watched.after(measurement * EVERY)
+                found.append(watched.controller.over_fits)
+        return float(np.mean(found))
+
+    assert share(shift=0.0) < 0.14  # 0.07; 0.2 where the error is left out of account
+    assert share(shift=0.5) > 0.9
 
 
 def test_controllers_are_made_where_there_is_something_to_steer():
@@ -178,7 +201,7 @@ def trained(folder, steps, resume=False):
 
 
 def test_an_interrupted_training_goes_on_with_the_same_strength(tmp_path, monkeypatch):
-    monkeypatch.setattr("ectype.training.augment.TARGET", -1e9)
+    monkeypatch.setattr(AdaptiveAugmentation, "over_fits", True)
     straight, expected = trained(tmp_path / "straight", 3 * EVERY + 5)
     first, _ = trained(tmp_path / "cut", EVERY + 5)
     first.save()

@@ -149,7 +149,12 @@ def test_what_cannot_be_undone_ends_with_a_diagnosis(family, train, monkeypatch,
     ("family", "rate", "lost", "recovered"),
     [
         # both stand a rate that is a hundred times too high: there are but two numbers an item
-        ("gan", {"gan__learning_rate": 1.0}, "discriminator", ("discriminator/margin", 3)),
+        (
+            "gan",
+            {"gan__learning_rate": 1.0, "gan__generator_rate": 1.0},
+            "discriminator",
+            ("discriminator/margin", 3),
+        ),
         ("vae", {"vae__learning_rate": 3.0}, "autoencoder", ("autoencoder/kl", 30)),
     ],
 )

@@ -88,22 +88,26 @@ class Gan(Model):
 
     @property
     def players(self) -> Sequence[Player]:
-        """The discriminator, then the generator."""
-        rate = cosine(self.settings.learning_rate, self.settings.learning_rate / 20)
+        """The discriminator, then the generator, each at a rate of its own.
+
+        Two rates: Heusel et al. (arXiv 1706.08500); which ones was found in docs/benchmarks.md.
+        """
+        rate = self.settings.learning_rate
+        faster = rate * self.settings.generator_rate
         betas = (self.settings.beta1, self.settings.beta2)
         return (
             Player(
                 name="discriminator",
                 module=self.discriminator,
                 loss=self.discriminator_loss,
-                learning_rate=rate,
+                learning_rate=cosine(rate, rate / 20),
                 betas=betas,
             ),
             Player(
                 name="generator",
                 module=self.generator,
                 loss=self.generator_loss,
-                learning_rate=rate,
+                learning_rate=cosine(faster, faster / 20),
                 betas=betas,
                 draws=False,
             ),
@@ -226,9 +230,10 @@ class Gan(Model):
 
     @torch.no_grad()
     def gaps(self, turn: Turn, held_out: Batch) -> Tensor:
-        """E D(train) − E D(held out) and E D(train) − E D(generated), (2,), all augmented.
+        """E D(train) − E D(held out), E D(train) − E D(generated), the variance of the first, (3,).
 
-        `turn` brings the training items; as many are generated, with their labels.
+        All items are augmented. `turn` brings the training items; as many are generated, with
+        their labels.
         """
         train = turn.batch
         items = torch.cat([train.x, self.fakes(turn), held_out.x])
@@ -237,7 +242,8 @@ class Gan(Model):
             labels = torch.cat([train.label, train.label, held_out.label])
         judged = self._judge(items, labels, turn.generator)
         seen, fake, unseen = judged.split([len(train.x), len(train.x), len(held_out.x)])
-        return torch.stack([seen.mean() - unseen.mean(), seen.mean() - fake.mean()])
+        uncertain = seen.var(correction=0) / len(seen) + unseen.var(correction=0) / len(unseen)
+        return torch.stack([seen.mean() - unseen.mean(), seen.mean() - fake.mean(), uncertain])
 
     def transform(self, n: int, generator: torch.Generator) -> Transform:
         """What is done to n items before they are judged, drawn anew."""

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 #: cost less than 2% of the training.
 EVERY = 64
 BATCHES = 4
-#: Weight of a new measurement in the running averages.
+#: Weight of a new measurement in the running averages, and what share of the variance of one
+#: measurement their variance is.
 WEIGHT = 0.2
+LEFT = WEIGHT / (2 - WEIGHT)
 #: Over-fitting, r_v, above which the strength rises and below which it falls.
 TARGET = 0.05
 #: Items from strength 0 to 1 when it rises all the time, as a share of those of the training.
@@ -68,7 +70,9 @@ class AdaptiveAugmentation:
     Over-fitting is r_v = (E D(train) − E D(validation)) / (E D(train) − E D(generated)): 0 where
     training and validation items are alike to the discriminator, 1 where validation items look
     generated to it. Only differences of D enter, since a relativistic game fixes it only up to a
-    constant. Numerator and denominator are averaged over time, each for itself.
+    constant. Numerator and denominator are averaged over time, each for itself. Only a numerator
+    beyond its standard error counts: a discriminator that cannot tell even generated items from
+    real ones has r_v = 0 / 0, of either sign.
 
     Which items are measured is a function of the seed and the step.
     """
@@ -79,13 +83,14 @@ class AdaptiveAugmentation:
         self.gan = gan
         self.validation = torch.as_tensor(np.asarray(validation, dtype=np.int64))
         self.seed = seed
-        self.gap = self.margin = self.progress = 0.0
+        self.gap = self.margin = self.variance = self.progress = 0.0
         self.has_begun = False
 
     @property
     def over_fits(self) -> bool:
         """Whether r_v is above its target; never while generated items look the more real."""
-        return self.margin > 0 and self.gap > TARGET * self.margin
+        error = math.sqrt(LEFT * self.variance)
+        return self.margin > 0 and self.gap > TARGET * self.margin + error
 
     def after_round(self, trainer: Trainer) -> None:
         """Measure and adjust, every `EVERY` steps."""
@@ -96,11 +101,12 @@ class AdaptiveAugmentation:
         self.progress = progress
         if progress < self.gan.begin:
             return
-        gap, margin = self._measure(trainer).tolist()
-        if not (math.isfinite(gap) and math.isfinite(margin)):
+        gap, margin, variance = self._measure(trainer).tolist()
+        if not all(map(math.isfinite, (gap, margin, variance))):
             return  # a matter for the guard; averages would never be rid of it
         self.gap += WEIGHT * (gap - self.gap)
         self.margin += WEIGHT * (margin - self.margin)
+        self.variance += WEIGHT * (variance - self.variance)
         strength = self.gan.dials["augment"] + (change if self.over_fits else -change)
         self.gan.dials["augment"] = min(max(strength, 0.0), MOST_AUGMENT)
         if self.gan.dials["augment"] and not self.has_begun:
@@ -115,6 +121,7 @@ class AdaptiveAugmentation:
         return {
             "gap": self.gap,
             "margin": self.margin,
+            "variance": self.variance,
             "progress": self.progress,
             "has_begun": self.has_begun,
         }
@@ -122,10 +129,11 @@ class AdaptiveAugmentation:
     def load_state(self, values: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.gap, self.margin = values["gap"], values["margin"]
+        self.variance = values["variance"]
         self.progress, self.has_begun = values["progress"], values["has_begun"]
 
     def _measure(self, trainer: Trainer) -> Tensor:
-        """The numerator and the denominator of r_v, (2,), on the device."""
+        """The numerator and the denominator of r_v, the numerator's variance, (3,)."""
         batches, device = trainer.batches, trainer.precision.device
         number = (self.seed * 1_000_003 + trainer.step) % 2**63
         choice = torch.Generator().manual_seed(number)

@@ -60,6 +60,8 @@ class AudioDomain(Domain):
     defaults: ClassVar[Mapping[str, Any]] = {
         "vae.latent": 64,
         "vae.learning_rate": 2e-3,
+        "gan.learning_rate": 1e-3,
+        "gan.generator_rate": 1.0,
         "gan.gamma": 0.05,
         "gan.penalty_every": 8,
     }

@@ -141,6 +141,8 @@ class TableDomain(Domain):
         "vae.free_bits": 0.25,
         "vae.prior": "mixture",
         "vae.learning_rate": 2e-3,
+        "gan.learning_rate": 1e-3,
+        "gan.generator_rate": 1.0,
     }
 
     def recognises(self, source: Any) -> bool:

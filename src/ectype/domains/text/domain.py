@@ -94,6 +94,8 @@ class TextDomain(Domain):
     defaults: ClassVar[Mapping[str, Any]] = {
         "vae.latent": 32,
         "vae.beta": 0.2,
+        "gan.learning_rate": 1e-3,
+        "gan.generator_rate": 1.0,
         "gan.augment": "off",
     }
     sample_block: ClassVar[int] = 512
