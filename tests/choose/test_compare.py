@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ class Stage:
             path=path,
             folder=RunFolder(path),
             spec=Spec(domain="points", shape=(2,)),
-            sample=lambda n: SimpleNamespace(data=np.zeros((n, 2), np.float32)),
+            sample=lambda n: SimpleNamespace(**dict.fromkeys(("data", "items"), np.zeros((n, 2)))),
             **facts,
         )
 
@@ -335,6 +336,21 @@ def test_the_default_folder(stage, compare, tmp_path, monkeypatch):
 
 
 # --- and with real training ---------------------------------------------------------------
+
+
+def test_speed_is_that_of_samples_that_are_really_drawn(stage):
+    """They are drawn when they are asked for, not before."""
+
+    class Samples:
+        def __init__(self, n):
+            self.n = n
+
+        @property
+        def items(self):
+            stage.now += self.n / 200
+
+    run: Any = SimpleNamespace(sample=Samples)
+    assert contest.items_per_second(run) == pytest.approx(200)
 
 
 def test_the_winner_is_a_run_like_any_other(tmp_path, monkeypatch):

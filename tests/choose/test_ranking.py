@@ -61,6 +61,25 @@ def test_a_distance_that_is_no_number_gives_no_score():
     assert not math.isfinite(score(broken).value)
 
 
+def test_a_score_moves_as_its_two_figures_do():
+    frechet, coverage, _ = measures(frechet=200.0, coverage=0.25).values()
+    moved = {
+        "frechet": replace(frechet, deviations=(2.0, -2.0)),
+        "coverage": replace(coverage, deviations=(-0.01, 0.01)),
+    }
+    # to first order log 202/200 = 0.01 and log 0.24/0.25 = −0.04
+    assert score(moved).deviations == pytest.approx((0.025, -0.025))
+
+
+def test_scores_are_told_apart_by_how_their_difference_moves():
+    one = Score(1.0, 0.5, (0.2, -0.2, 0.1, -0.1))
+    other = Score(1.2, 0.5, (0.21, -0.19, 0.1, -0.12))
+    assert not one.equals(other), "both moved together: 1.96 · 0.015"
+    assert one.equals(replace(other, deviations=())), "by intervals, where it is not known"
+    assert one.equals(replace(other, deviations=(-0.2, 0.2, -0.1, 0.1)))
+    assert one.meets(other)
+
+
 # --- forecast -----------------------------------------------------------------------------
 
 
@@ -69,6 +88,13 @@ def test_a_forecast_goes_on_along_the_curve_with_a_damped_slope():
     found = forecast(curve, 90.0)  # as far again on a logarithmic axis
     assert found.value == pytest.approx(1.5 - DAMPING * 0.5)
     assert found.half == pytest.approx(math.hypot((1 + DAMPING) * 0.1, DAMPING * 0.1))
+
+
+def test_a_forecast_moves_with_both_its_points():
+    curve = [(10.0, Score(2.0, 0.1, (0.1, -0.1))), (30.0, Score(1.5, 0.1, (0.2, -0.2)))]
+    found = forecast(curve, 90.0)
+    expected = (1 + DAMPING) * 0.2 - DAMPING * 0.1
+    assert found.deviations == pytest.approx((expected, -expected))
 
 
 def test_a_forecast_takes_its_slope_from_the_last_two_points():

@@ -5,7 +5,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ectype.measures import intervals
-from ectype.measures.intervals import Indices, choice, interval, standard_deviations
+from ectype.measures.intervals import (
+    Indices,
+    choice,
+    deviations,
+    interval,
+    standard_deviations,
+)
 
 
 def mean_of(x: NDArray[np.float64]):
@@ -31,6 +37,25 @@ def test_the_deviation_of_a_difference_of_means_counts_both_sides(monkeypatch: p
 
     found = standard_deviations(difference, 200, 800, seed=0)["difference"]
     assert found == pytest.approx((x.var() / 200 + y.var() / 800) ** 0.5, rel=0.05)
+
+
+def test_what_two_figures_draw_in_common_cancels_in_their_difference(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(intervals, "DRAWS", 2000)
+    generator = np.random.default_rng(0)
+    shared, x, y = (generator.standard_normal(100) for _ in range(3))
+
+    def against(*others: NDArray[np.float64]):
+        def difference(i: Indices, *js: Indices) -> dict[str, float]:
+            means = [other[j].mean() for other, j in zip(others, js, strict=True)]
+            return {"": float(shared[i].mean() - np.mean(means))}
+
+        return deviations(difference, 100, *([100] * len(others)), seed=0)[""]
+
+    found = np.std(against(x, x) - against(y), ddof=1)
+    # two draws of one set are not two sets: what they leave open is half as much each, not less
+    assert found == pytest.approx((x.var() / 200 + y.var() / 100) ** 0.5, rel=0.1)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():

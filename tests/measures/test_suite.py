@@ -61,7 +61,7 @@ def test_real_against_real_sits_on_the_floor(honest: dict[str, Measure]):
 
 
 def test_figures_and_floors_are_those_of_equal_numbers():
-    given = sets(points(150, shift=1))
+    given = sets(points(150, shift=1), train=180)
     assert given.train is not None
     found = measure_features(given, seed=3)
     generator = np.random.default_rng(3)
@@ -70,6 +70,36 @@ def test_figures_and_floors_are_those_of_equal_numbers():
     )
     assert found["frechet"].value == frechet_distance(generated, reference)
     assert found["frechet"].floor == frechet_distance(train, reference)
+
+
+@pytest.mark.parametrize(("held_out", "samples", "blocks"), [(100, 350, 3), (30, 400, 8)])
+def test_where_little_is_held_out_figures_are_means_over_blocks(
+    held_out: int, samples: int, blocks: int
+):
+    given = sets(points(samples), held_out=held_out, train=samples)
+    assert given.train is not None
+    found = measure_features(given, seed=3)
+    generator = np.random.default_rng(3)
+    drawn = generator.permutation(samples)[: blocks * held_out].reshape(blocks, held_out)
+    reference = given.reference[generator.permutation(held_out)]
+    for name, kept in (("value", given.generated), ("floor", given.train)):
+        if name == "floor":
+            drawn = generator.permutation(samples)[: blocks * held_out].reshape(blocks, held_out)
+        expected = np.mean([frechet_distance(kept[block], reference) for block in drawn])
+        assert getattr(found["frechet"], name) == pytest.approx(expected, rel=1e-6)
+    assert found["frechet"].n == held_out
+
+
+def test_models_measured_on_the_same_items_are_told_apart_by_their_deviations():
+    """Their difference knows nothing of which items were held out, as their intervals do."""
+    first, second = (
+        measure_features(sets(points(240, seed=seed, shift=1), held_out=30))["frechet"]
+        for seed in (1, 2)
+    )
+    alone = np.std(first.deviations, ddof=1)
+    assert first.interval is not None
+    assert first.interval[1] - first.value == pytest.approx(1.96 * alone)
+    assert np.std(np.subtract(first.deviations, second.deviations), ddof=1) < 0.7 * alone
 
 
 def test_a_seed_fixes_every_figure(honest: dict[str, Measure]):

@@ -175,13 +175,15 @@ class Contest:
     def _measured(self, trial: Trial, run: Run, name: str) -> Trial:
         began = time.monotonic()
         measures = judge(run, self.dataset, "validation", n=self.state.n)
-        if not math.isfinite(score(measures).value):
+        found = score(measures)
+        if not math.isfinite(found.value):
             return dataclasses.replace(trial, failure="its samples hold what is no number")
         path = self.folder / "candidates" / name / "samples"
         sheet = self.domain.preview(run.sample(SHEET_ITEMS).data, run.spec, path)
         return dataclasses.replace(
             trial,
             measures=measures,
+            deviations=found.deviations,
             items_per_second=items_per_second(run),
             weight_bytes=run.folder.weights.stat().st_size,
             samples=str(sheet.relative_to(self.folder)),
@@ -230,10 +232,10 @@ class Contest:
 
 def items_per_second(run: Run) -> float:
     """How many samples a model makes a second: the median of a few attempts."""
-    run.sample(1)  # reads the weights
+    _ = run.sample(1).items  # reads the weights
     seconds = []
     for _ in range(SPEED_ATTEMPTS):
         began = time.monotonic()
-        run.sample(SPEED_ITEMS)
+        _ = run.sample(SPEED_ITEMS).items
         seconds.append(time.monotonic() - began)
     return SPEED_ITEMS / max(statistics.median(seconds), 1e-9)

@@ -3,8 +3,10 @@
 1. A candidate that copies its training data stands behind all that do not.
 2. Otherwise the lower `Score` is better: how many times worse than real data the samples are, half
    for their closeness (Fréchet distance), half for their variety (coverage).
-3. Candidates that cannot be told apart from the best of them (each score lies in the other's
-   interval) are ordered by their cost: time to make a sample and size of the weights.
+3. Candidates that cannot be told apart from the best of them are ordered by their cost: time to
+   make a sample and size of the weights. All are measured on the same validation items, so what
+   chance has put among these tells nothing between them: two scores are told apart by how their
+   difference moves when items are drawn anew, not by their own intervals.
 
 Before the last training, scores are carried on to its length (`forecast`): families learn at
 different speeds, and what counts is who will be ahead at the end.
@@ -15,7 +17,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import stdev
 
+from ectype.measures.intervals import NORMAL_95
 from ectype.measures.measure import Measure
 
 #: How much of a curve's slope goes on beyond its last point: learning curves flatten. A damped
@@ -28,18 +32,33 @@ class Score:
     """Mean log ratio to real data, and half the width of its interval (about 95%).
 
     0 is as good as real data, log 2 twice as far from it.
+
+    Attributes:
+        value: the ratio.
+        half: half the width.
+        deviations: how far it moved on draws of the items; the same validation items are drawn
+            for all candidates. Empty where that is not known.
     """
 
     value: float
     half: float
+    deviations: tuple[float, ...] = ()
 
     def meets(self, other: Score) -> bool:
         """Whether the two intervals overlap."""
         return abs(self.value - other.value) <= self.half + other.half
 
     def equals(self, other: Score) -> bool:
-        """Whether neither can be told from the other: each value lies in the other's interval."""
-        return abs(self.value - other.value) <= min(self.half, other.half)
+        """Whether neither can be told from the other: their difference may be chance.
+
+        By its deviation, or where that is not known by whether each lies in the other's interval.
+        """
+        if self.deviations and other.deviations:
+            pairs = zip(self.deviations, other.deviations, strict=True)
+            reach = NORMAL_95 * stdev(mine - its for mine, its in pairs)
+        else:
+            reach = min(self.half, other.half)
+        return abs(self.value - other.value) <= reach
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +98,11 @@ def score(measures: Mapping[str, Measure]) -> Score:
     nearest, farthest = frechet.interval or (frechet.value, frechet.value)
     least, most = coverage.interval or (coverage.value, coverage.value)
     half = 0.5 * (mean(farthest, least) - mean(nearest, most))
-    return Score(mean(frechet.value, coverage.value), half)
+    # to first order: a draw may cover nothing, which has no logarithm
+    covered = max(coverage.value, 0.5 / coverage.n)
+    moved = zip(frechet.deviations, coverage.deviations, strict=True)
+    deviations = (0.5 * (f / max(frechet.value, 1e-12) - c / covered) for f, c in moved)
+    return Score(mean(frechet.value, coverage.value), half, tuple(deviations))
 
 
 def cost(items_per_second: float, weight_bytes: int) -> float:
@@ -103,7 +126,9 @@ def forecast(curve: Sequence[tuple[float, Score]], seconds: float) -> Score:
     earlier, first = curve[-2]
     reach = DAMPING * math.log(seconds / time) / math.log(time / earlier)
     value = last.value + reach * (last.value - first.value)
-    return Score(value, math.hypot((1 + reach) * last.half, reach * first.half))
+    pairs = zip(last.deviations, first.deviations, strict=False)  # one may not be known
+    deviations = tuple((1 + reach) * later - reach * sooner for later, sooner in pairs)
+    return Score(value, math.hypot((1 + reach) * last.half, reach * first.half), deviations)
 
 
 def rank(standings: Sequence[Standing]) -> list[Standing]:

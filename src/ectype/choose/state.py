@@ -30,6 +30,7 @@ class Trial:
         overhead: seconds that `fit` took beside training.
         measuring: seconds that measuring took.
         measures: on validation data; none if it failed.
+        deviations: those of its score, see `Score`.
         items_per_second: samples made a second, the median of a few attempts.
         weight_bytes: size of the weights that are loaded to sample.
         samples: a file that shows samples, relative to the comparison's folder.
@@ -41,10 +42,16 @@ class Trial:
     overhead: float = 0.0
     measuring: float = 0.0
     measures: dict[str, Measure] = field(default_factory=dict)
+    deviations: tuple[float, ...] = ()
     items_per_second: float = 0.0
     weight_bytes: int = 0
     samples: str = ""
     failure: str | None = None
+
+    @property
+    def score(self) -> Score:
+        """What it is ranked by."""
+        return dataclasses.replace(score(self.measures), deviations=self.deviations)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +117,7 @@ class State:
 
     def curve(self, name: str) -> list[tuple[float, Score]]:
         """Seconds of training and the score after them, in the order of time."""
-        return [(t.seconds, score(t.measures)) for t in self.results(name)]
+        return [(trial.seconds, trial.score) for trial in self.results(name)]
 
     def before_last(self) -> State:
         """What was known when the candidate for the last training was chosen."""
@@ -199,7 +206,9 @@ def read_state(folder: Path) -> State:
 
 
 def _trial(values: dict[str, Any]) -> Trial:
-    return Trial(**{**values, "measures": read_measures(values["measures"])})
+    measures = read_measures(values["measures"])
+    deviations = tuple(values.get("deviations", ()))
+    return Trial(**{**values, "measures": measures, "deviations": deviations})
 
 
 def read_measures(values: dict[str, dict[str, Any]]) -> dict[str, Measure]:

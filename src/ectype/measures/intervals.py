@@ -20,12 +20,13 @@ NORMAL_95 = 1.96
 """Standard deviations to either side that hold 95 % of a normal distribution."""
 
 Indices = NDArray[np.int64]
+Deviations = NDArray[np.float64]
 
 
-def standard_deviations(
+def deviations(
     figures: Callable[..., Mapping[str, float]], *sizes: int, seed: int
-) -> dict[str, float]:
-    """Standard deviations of figures over draws of all their items, by subsampling.
+) -> dict[str, Deviations]:
+    """How far figures move from their mean over draws of all their items, by subsampling.
 
     Each of the draws takes the same share f of every set, without replacement: half, or less where
     a set has over 1,000 items. For a mean of n items with variance s^2, a draw of m = f n has
@@ -39,19 +40,37 @@ def standard_deviations(
 
     Args:
         figures: computes the figures from one array of indices a set, sorted and distinct.
-        *sizes: n of each set.
+        *sizes: n of each set. What is drawn of the first hangs on its size and the seed alone.
         seed: fixes the draws.
+
+    Returns:
+        (draws,) a figure, rescaled to what it is with all n items.
     """
     share = min(0.5, LARGEST / max(sizes))
-    generator = np.random.default_rng(seed)
+    generators = np.random.default_rng(seed).spawn(len(sizes))
     draws = [
-        figures(*(choice(size, round(share * size), generator) for size in sizes))
+        figures(
+            *(
+                choice(size, round(share * size), generator)
+                for size, generator in zip(sizes, generators, strict=True)
+            )
+        )
         for _ in range(DRAWS)
     ]
     rescale = (share / (1 - share)) ** 0.5
-    return {
-        name: rescale * float(np.std([draw[name] for draw in draws], ddof=1)) for name in draws[0]
-    }
+    found: dict[str, Deviations] = {}
+    for name in draws[0]:
+        values = np.array([draw[name] for draw in draws])
+        found[name] = rescale * (values - values.mean())
+    return found
+
+
+def standard_deviations(
+    figures: Callable[..., Mapping[str, float]], *sizes: int, seed: int
+) -> dict[str, float]:
+    """The standard deviations of what `deviations` gives."""
+    moved = deviations(figures, *sizes, seed=seed)
+    return {name: float(np.std(values, ddof=1)) for name, values in moved.items()}
 
 
 def choice(n: int, m: int, generator: np.random.Generator) -> Indices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Better: TypeAlias = Literal["lower", "higher", "0.5"]
@@ -21,6 +21,9 @@ class Measure:
         interval: where the figure would lie 95 times in 100 if the items were drawn anew.
         features: name of the feature space; figures compare in one space only.
         note: one plain sentence, where the figure needs it.
+        deviations: how far the figure moved on each of the draws that its interval is from. Those
+            of two models have the same held-out items drawn, so what only these are to blame for
+            cancels in their differences. They are no part of the JSON.
     """
 
     value: float
@@ -30,6 +33,7 @@ class Measure:
     interval: tuple[float, float] | None = None
     features: str | None = None
     note: str | None = None
+    deviations: tuple[float, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Give the object that stands for it in `report.json`."""

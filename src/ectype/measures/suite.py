@@ -1,7 +1,8 @@
 """All figures of one feature space, each with its floor and its interval."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ from ectype.measures.copying import NearCopies, copying, near_copies
 from ectype.measures.diversity import effective_number
 from ectype.measures.features import Features
 from ectype.measures.frechet import frechet_distance
-from ectype.measures.intervals import choice, interval, standard_deviations
+from ectype.measures.intervals import (
+    Indices,
+    choice,
+    deviations,
+    interval,
+    standard_deviations,
+)
 from ectype.measures.kid import kernel_distance
 from ectype.measures.linear import logistic_regression, two_sample_auc
 from ectype.measures.measure import Better, Measure
@@ -22,6 +29,11 @@ Labels = NDArray[np.integer[Any]]
 
 SMALLEST = 12
 """Items on each side: half of them, as intervals take, must hold six for the fifth neighbour."""
+
+_IN_BLOCKS = 1_000
+"""Samples that figures are averaged over, block by block, where fewer items were held out."""
+
+_MOST_BLOCKS = 8
 
 _LARGEST_FIT = 10_000  # labelled items that a classifier is fitted to, for the sake of time
 
@@ -58,10 +70,12 @@ class FeatureSets:
 def measure_features(sets: FeatureSets, *, seed: int = 0) -> dict[str, Measure]:
     """Compute every figure that asks nothing but features.
 
-    Figures of a set against the held-out set depend on how many items there are, so all three sets
-    are cut to the size n of the smallest, at random, and the floor is the figure of n training
-    items in the samples' place. `nearer_to_train` and `near_copies` use every item of all sets:
-    the more samples, the surer they are, however few items were held out.
+    Figures of a set against the held-out set depend on how many items there are, so n of each are
+    compared, the size of the smallest set, and the floor is the figure of n training items in the
+    samples' place. Where there are several times as many samples, or training items, the figure is
+    the mean over blocks of n of them (up to 8 blocks and 1,000 items): few items held out are then
+    the only ones that chance has a say in. `nearer_to_train` and `near_copies` use every item of
+    all sets: the more samples, the surer they are, however few items were held out.
 
     Args:
         sets: the features.
@@ -86,24 +100,44 @@ def measure_features(sets: FeatureSets, *, seed: int = 0) -> dict[str, Measure]:
             hint="generate more, or give more data",
         )
     generator = np.random.default_rng(seed)
-    generated, reference, *train = (x[choice(len(x), n, generator)] for x in sides)
-    values = _between(generated, reference)
-    floors = _between(train[0], reference) if train else dict.fromkeys(values)
-    deviations = standard_deviations(
-        lambda i, j: _between(generated[i], reference[j]), n, n, seed=seed
-    )
+    generated = _blocks(sets.generated, n, generator)
+    reference = sets.reference[choice(len(sets.reference), n, generator)]
+    values = _mean_between(generated, reference)
+    floors: Mapping[str, float | None] = dict.fromkeys(values)
+    if sets.train is not None:
+        floors = _mean_between(_blocks(sets.train, n, generator), reference)
+
+    def of_draws(held_out: Indices, *drawn: Indices) -> dict[str, float]:
+        blocks = [block[i] for block, i in zip(generated, drawn, strict=True)]
+        return _mean_between(blocks, reference[held_out])
+
+    moved = deviations(of_draws, n, *map(len, generated), seed=seed)
     measures = {
         name: Measure(
             value=values[name],
             better=better,
             n=n,
             floor=floors[name],
-            interval=interval(values[name], deviations[name], low, high),
+            interval=interval(values[name], float(np.std(moved[name], ddof=1)), low, high),
             features=sets.space,
+            deviations=tuple(moved[name].tolist()),
         )
         for name, (better, low, high) in _BETWEEN.items()
     }
     return measures if sets.train is None else {**measures, **_copying(sets, sets.train, seed)}
+
+
+def _blocks(features: Features, n: int, generator: np.random.Generator) -> list[Features]:
+    """Blocks of n items that have none in common, drawn at random."""
+    count = max(1, min(len(features) // n, _IN_BLOCKS // n, _MOST_BLOCKS))
+    drawn = generator.permutation(len(features))[: count * n].reshape(count, n)
+    return [features[block] for block in np.sort(drawn, axis=1)]
+
+
+def _mean_between(blocks: Sequence[Features], reference: Features) -> dict[str, float]:
+    """Compute the figures of several sets against another, each its mean over them."""
+    found = [_between(block, reference) for block in blocks]
+    return {name: fmean(figures[name] for figures in found) for name in _BETWEEN}
 
 
 def _between(generated: Features, reference: Features) -> dict[str, float]:
