@@ -60,9 +60,9 @@ def exhibits(
     caption = "From one latent to another, a walk a row: smooth changes speak for a learned space."
     found.append(sheets.draw("interpolation", "Walks", caption, walks.items, COLUMNS))
     if copies is not None:
-        pairs = in_pairs(reference[:PAIRS], copies[:PAIRS], sheets.columns)
         caption = "Held-out items, and below each what the model makes of it."
-        found.append(sheets.draw("reconstruction", "Reconstructions", caption, pairs))
+        pairs = (reference[:PAIRS], copies[:PAIRS])
+        found.append(sheets.draw_pairs("reconstruction", "Reconstructions", caption, *pairs))
     own = run.domain.own_exhibits(generated, reference, train, run.spec, sheets.folder)
     count = min(TEMPERATURE_ITEMS, len(generated), len(reference))
     drawn = {t: run.sample(count, temperature=t).items for t in run.domain.temperatures}
@@ -91,15 +91,24 @@ class _Sheets:
         )
         return Exhibit(key=key, title=title, caption=caption, files=(path,))
 
+    def draw_pairs(
+        self, key: str, title: str, caption: str, above: np.ndarray, below: np.ndarray
+    ) -> Exhibit:
+        """Items above others, as many as fill whole rows: gaps would look like items."""
+        columns = min(self.columns, len(above))
+        whole = len(above) // columns * columns
+        pairs = in_pairs(above[:whole], below[:whole], columns)
+        return self.draw(key, title, caption, pairs, columns)
+
 
 def _neighbours(
     sheets: _Sheets, sets: Sequence[FeatureSets], generated: np.ndarray, train: Chosen
 ) -> Iterator[Exhibit]:
     """Samples above the training items that they are nearest to: the most suspicious, and any."""
 
-    def pairs(shown: np.ndarray, space: FeatureSets) -> np.ndarray:
+    def pairs(shown: np.ndarray, space: FeatureSets) -> tuple[np.ndarray, np.ndarray]:
         neighbours, _ = nearest(space.generated[shown], _seen(space))
-        return in_pairs(generated[shown], train[neighbours], sheets.columns)
+        return generated[shown], train[neighbours]
 
     # one held-out item will do: how often they are near copies is a measure, not an exhibit
     copies = [near_copies(s.generated, _seen(s), s.reference[:1]).items for s in sets]
@@ -113,10 +122,11 @@ def _neighbours(
         caption = "No sample is nearly a training item. The nearest, each above that item."
         _, distances = nearest(space.generated[:LOOKED_AT], _seen(space))
         found = np.argsort(distances, kind="stable")
-    yield sheets.draw("near_copies", title, caption, pairs(found[:PAIRS], space))
+    yield sheets.draw_pairs("near_copies", title, caption, *pairs(found[:PAIRS], space))
     caption = "The first samples, and below each the training item that is nearest to it."
     first = np.arange(min(PAIRS, len(generated)))
-    yield sheets.draw("neighbours", "Nearest training items", caption, pairs(first, sets[0]))
+    title = "Nearest training items"
+    yield sheets.draw_pairs("neighbours", title, caption, *pairs(first, sets[0]))
 
 
 def _seen(sets: FeatureSets) -> np.ndarray:
