@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pad
 
+from ectype.models.likelihoods import haar_bands
 from ectype.nets import image
 from ectype.nets.image import Decoder, Discriminator, Down, Encoder, Generator, Residual, Up
 
@@ -166,3 +167,23 @@ def test_grids_halve_until_the_limit(limit: int):
             assert 0 <= 2 * half_w - w <= 1
         assert min(grids[-1]) < limit
         assert len(grids) == 2 or min(grids[-2]) >= limit
+
+
+def test_bands_of_a_picture_make_it_again():
+    picture = torch.randn(2, 3, 6, 10, generator=torch.Generator().manual_seed(0))
+    *details, rest = haar_bands(picture, 1)
+    torch.testing.assert_close(image.inverse_haar(rest, *details), picture)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_coarse_grid_speaks_of_large_shapes_alone(size: tuple[int, int]):
+    """Without a word from finer grids every place of a coarse one is plain."""
+    decoder = network("decoder", 3, size, 0)
+    assert isinstance(decoder, Decoder)
+    for head in decoder.heads[1:]:
+        nn.init.zeros_(head.get_parameter("weight"))
+    y = decoder(inputs("decoder", 2, 3, size), None)
+    blocks = 2 ** (len(decoder.heads) - 1)
+    plain = y[:, :, ::blocks, ::blocks].repeat_interleave(blocks, 2).repeat_interleave(blocks, 3)
+    torch.testing.assert_close(plain[:, :, : size[0], : size[1]], y)
+    assert y.std() > 0.3

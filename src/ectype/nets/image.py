@@ -18,6 +18,7 @@ Shapes: pictures (n, channels, height, width) in [−1, 1]; labels (n,) or None.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
@@ -114,8 +115,11 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents (n, latent) and labels to a likelihood's parameters (n, outputs, height, width).
 
-    Works at half resolution and finer grids appear by rearranging channels into 2×2 pixels
-    (sub-pixel convolution: Shi et al., arXiv 1609.05158).
+    Works at half resolution. Every grid adds to the picture what it has to say, as the bands of a
+    Haar transform of the next finer one: a rest, which corrects the picture so far, and three bands
+    of detail. Were all made by one layer at the end, as rearranged pixels (Shi et al., arXiv
+    1609.05158), the many gradients of fine detail would drown those of large shapes in each of its
+    weights, and a white ground stays grey for thousands of steps.
     """
 
     def __init__(self, outputs: int, size: tuple[int, int], width: int, classes: int, latent: int):
@@ -126,13 +130,23 @@ class Decoder(nn.Module):
         self.labels = nn.Embedding(classes, LABEL_SIZE) if classes else None
         inputs = latent + LABEL_SIZE if classes else latent
         self.trunk = GrowingTrunk(inputs, grids, widths, depth=1, norm=False)
-        self.leave = initialise(nn.Conv2d(widths[-1], 4 * outputs, 3, 1, 1), gain=math.sqrt(0.5))
+        self.heads = nn.ModuleList(
+            initialise(nn.Conv2d(channels, 4 * outputs, 3, 1, 1), gain=math.sqrt(0.5))
+            for channels in widths
+        )
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
         """Parameters, fp32, unbounded."""
-        height, width = self.size
-        x = self.leave(self.trunk(with_label(z, label, self.labels)))
-        return pixel_shuffle(x.float(), 2)[:, :, :height, :width]
+        picture: Tensor | float = 0.0
+        stages = self.trunk.stages(with_label(z, label, self.labels))
+        for x, head in zip(stages, self.heads, strict=True):
+            rest, *details = head(activation(x)).float().unflatten(1, (-1, 4)).unbind(2)
+            height, width = x.shape[-2:]
+            if isinstance(picture, Tensor):  # what exceeds an odd side is cut off
+                picture = picture[:, :, :height, :width]
+            picture = inverse_haar(rest + 2 * picture, *details)
+        assert isinstance(picture, Tensor)
+        return picture[:, :, : self.size[0], : self.size[1]]
 
 
 class ShrinkingTrunk(nn.Module):
@@ -197,8 +211,17 @@ class GrowingTrunk(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Maps from vectors."""
+        *_, x = self.stages(z)
+        return activation(self.norm(x))
+
+    def stages(self, z: Tensor) -> Iterator[Tensor]:
+        """The maps of every grid, coarse to fine, neither normalised nor activated."""
         x = self.enter(z).unflatten(1, self.coarsest).permute(0, 3, 1, 2)
-        return activation(self.norm(self.layers(x)))
+        for layer in self.layers:
+            if isinstance(layer, Up):
+                yield x
+            x = layer(x)
+        yield x
 
 
 class Down(nn.Module):
@@ -266,6 +289,21 @@ def resolutions(height: int, width: int, limit: int) -> list[tuple[int, int]]:
     while len(grids) == 1 or min(grids[-1]) >= limit:
         grids.append(((grids[-1][0] + 1) // 2, (grids[-1][1] + 1) // 2))
     return grids
+
+
+def inverse_haar(rest: Tensor, across: Tensor, along: Tensor, both: Tensor) -> Tensor:
+    """Maps (n, c, 2h, 2w) of which these are the bands of an orthonormal Haar transform.
+
+    Args:
+        rest: (n, c, h, w), twice the means of 2×2 places.
+        across: the differences of their rows,
+        along: of their columns,
+        both: and of their diagonals, all (n, c, h, w).
+    """
+    upper, lower = rest + across, rest - across
+    left, right = along + both, along - both
+    places = torch.stack([upper + left, upper - left, lower + right, lower - right], 2)
+    return pixel_shuffle(places.flatten(1, 2) / 2, 2)
 
 
 def activation(x: Tensor) -> Tensor:
