@@ -137,15 +137,14 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
         """Parameters, fp32, unbounded."""
-        picture: Tensor | float = 0.0
+        picture = None
         stages = self.trunk.stages(with_label(z, label, self.labels))
         for x, head in zip(stages, self.heads, strict=True):
             rest, *details = head(activation(x)).float().unflatten(1, (-1, 4)).unbind(2)
-            height, width = x.shape[-2:]
-            if isinstance(picture, Tensor):  # what exceeds an odd side is cut off
-                picture = picture[:, :, :height, :width]
-            picture = inverse_haar(rest + 2 * picture, *details)
-        assert isinstance(picture, Tensor)
+            if picture is not None:  # what exceeds an odd side is cut off
+                rest = rest + 2 * picture[:, :, : x.shape[2], : x.shape[3]]
+            picture = inverse_haar(rest, *details)
+        assert picture is not None
         return picture[:, :, : self.size[0], : self.size[1]]
 
 
