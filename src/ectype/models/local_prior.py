@@ -22,7 +22,7 @@ MOST_ITEMS = 20_000
 #: How many neighbours show the directions, and how far samples spread, as a multiple of theirs.
 #: Less of either gives samples nearer to held-out items, and more copies: docs/benchmarks.md.
 NEIGHBOURS = 20
-SPREAD = 1.25
+SPREAD = 1.4
 BLOCK = 1024
 
 
