@@ -34,7 +34,7 @@ class Score:
     0 is as good as real data, log 2 twice as far from it.
 
     Attributes:
-        value: the ratio.
+        value: that mean.
         half: half the width.
         deviations: how far it moved on draws of the items; the same validation items are drawn
             for all candidates. Empty where that is not known.
