@@ -1,5 +1,7 @@
 """Changes to pictures: against slow ones that treat pictures, rows and pixels one by one."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 from ectype.nets.augment import PictureAugmentation, PictureTransform
 from tests.models.numeric import seeded
 
-OPERATIONS = ("shift", "cut", "brightness", "saturation", "contrast")
+OPERATIONS = ("shift", "cut", "brightness", "saturation", "contrast", "flip")
 
 
 def pictures(n: int, channels: int, height: int, width: int) -> Tensor:
@@ -15,7 +17,7 @@ def pictures(n: int, channels: int, height: int, width: int) -> Tensor:
 
 
 def drawn(colours: int, n: int, p: float, seed: int = 0) -> PictureTransform:
-    return PictureAugmentation(colours)(n, p, seeded(seed))
+    return PictureAugmentation(colours, mirror=True)(n, p, seeded(seed))
 
 
 def slow(transform: PictureTransform, x: Tensor) -> Tensor:
@@ -39,6 +41,8 @@ def slow(transform: PictureTransform, x: Tensor) -> Tensor:
             for column in range(width):
                 from_row = min(max(row - down, 0), height - 1)
                 from_column = min(max(column - right, 0), width - 1)
+                if transform.flip[i]:
+                    from_column = width - 1 - from_column
                 result[i, :, row, column] = picture[:, from_row, from_column]
                 in_rows = top <= row < top + round(height / 2)
                 in_columns = left <= column < left + round(width / 2)
@@ -71,8 +75,9 @@ def test_each_operation_comes_as_often_as_its_probability_and_apart_from_the_oth
     on = {name: getattr(transform, name) != 0 for name in OPERATIONS}
     on["shift"] = on["shift"].any(0)
     table = torch.stack([on[name] for name in OPERATIONS]).double()
-    spread = (p * (1 - p) / n) ** 0.5
-    assert (table.mean(1) - p).abs().max() < 5 * spread
+    expected = torch.tensor([p / 2 if name == "flip" else p for name in OPERATIONS])
+    spread = (expected * (1 - expected) / n) ** 0.5
+    assert ((table.mean(1) - expected).abs() < 5 * spread).all()
     correlation = torch.corrcoef(table) - torch.eye(len(OPERATIONS), dtype=torch.float64)
     assert correlation.abs().max() < 5 / n**0.5
 
@@ -94,8 +99,24 @@ def test_changes_stay_within_their_ranges_and_fill_them():
         brightness=still,
         saturation=still,
         contrast=still,
+        flip=still.bool(),
     )(x)[:, 0, 0, 16]
     assert moved.unique().tolist() == [12, 13, 14, 15, 16, 17, 18, 19, 20]
+
+
+def test_pictures_are_mirrored_only_where_they_may_be_and_all_else_is_drawn_the_same():
+    x = pictures(40, 3, 12, 10)
+    as_they_are, mirrored = PictureAugmentation(3)(40, 1.0, seeded(0)), drawn(3, 40, 1.0)
+    assert not as_they_are.flip.any()
+    turned = dataclasses.replace(mirrored, flip=torch.zeros(40, dtype=torch.bool))
+    assert torch.equal(turned(x), as_they_are(x))
+    assert 0 < mirrored.flip.sum() < 40
+    still = torch.zeros(40)
+    only = dict.fromkeys(("brightness", "saturation", "contrast"), still)
+    shift = torch.zeros(2, 40)
+    flipped = dataclasses.replace(mirrored, **only, shift=shift, cut=still.bool())(x)
+    assert torch.equal(flipped[mirrored.flip], x[mirrored.flip].flip(3))
+    assert torch.equal(flipped[~mirrored.flip], x[~mirrored.flip])
 
 
 def test_transparency_moves_with_its_picture_and_keeps_its_values():

@@ -6,8 +6,8 @@ few real ones by heart: Zhao et al., "Differentiable Augmentation for Data-Effic
 to each picture with a probability of its own drawing, so that many pictures pass unchanged and
 the changes do not leak into what is generated: Karras et al. (arXiv 2006.06676), section 2.2.
 
-Flips are not among them: of digits, letters and most things with a left and a right they make
-what is not in the data.
+Mirror images are made only where a mirrored picture is one of the data's kind; of letters and most
+things with a left and a right they would be what is not in the data.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ class PictureAugmentation:
     """Draws changes to pictures of which the first `colours` channels are grey or colours.
 
     A further channel is transparency; it moves and is cut with the others, and has no brightness.
+    `mirror` is whether left and right may change places: then half as often as other operations,
+    so that the way round that the data have stays the commoner one.
     """
 
     colours: int
+    mirror: bool = False
 
     def __call__(self, n: int, p: float, generator: torch.Generator) -> PictureTransform:
         """Draw a change for each of n pictures, each operation with probability p."""
@@ -50,6 +53,9 @@ class PictureAugmentation:
         amount = torch.rand(7, n, generator=generator, device=device)
         shift, cut, *light = on
         zero = amount.new_zeros(())
+        flip = cut.new_zeros(n)
+        if self.mirror:
+            flip = torch.rand(n, generator=generator, device=device) < p / 2
         return PictureTransform(
             colours=self.colours,
             shift=torch.where(shift, 2 * amount[0:2] - 1, zero),
@@ -58,6 +64,7 @@ class PictureAugmentation:
             brightness=torch.where(light[0], amount[4] - 0.5, zero),
             saturation=torch.where(light[1], 2 * amount[5] - 1, zero),
             contrast=torch.where(light[2], amount[6] - 0.5, zero),
+            flip=flip,
         )
 
 
@@ -73,6 +80,7 @@ class PictureTransform:
         brightness: (n,), added.
         saturation: (n,), factor of the distance from grey, less 1; no effect on grey pictures.
         contrast: (n,), factor of the distance from the picture's mean, less 1.
+        flip: (n,), whether left and right change places, before the shift.
     """
 
     colours: int
@@ -82,6 +90,7 @@ class PictureTransform:
     brightness: Tensor
     saturation: Tensor
     contrast: Tensor
+    flip: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
         """The changed pictures; what is not drawn for a picture leaves it as it is to the bit."""
@@ -97,7 +106,7 @@ class PictureTransform:
         return x + column(self.contrast) * (x - x.mean((1, 2, 3), keepdim=True))
 
     def _shifted(self, x: Tensor) -> Tensor:
-        """Pictures moved by whole pixels, their edges repeated.
+        """Pictures mirrored, and moved by whole pixels, their edges repeated.
 
         The edge, not zero, is what goes on: a bar of mid-grey would be one more thing that no
         picture of the data has, and pictures on a plain ground stay whole.
@@ -109,6 +118,7 @@ class PictureTransform:
             place = torch.arange(side, device=x.device) - moved[:, None]
             places.append(place.clamp(0, side - 1))
         rows, columns = places
+        columns = torch.where(self.flip[:, None], width - 1 - columns, columns)
         pixels = rows[:, :, None] * width + columns[:, None, :]
         pixels = pixels + (height * width) * torch.arange(n, device=x.device)[:, None, None]
         # one index_select over pixels is the cheapest of the forms, backwards too, and what it

@@ -26,6 +26,7 @@ from ectype.domains.image.arrays import (
 )
 from ectype.domains.image.decoding import Fit
 from ectype.domains.image.files import PICTURES, FilePictures, Pictures, Scan, counts_as_pictures
+from ectype.domains.image.mirror import choose_mirror
 from ectype.domains.image.notes import fit_notes, form_note, part_note, reject_note, summary
 from ectype.domains.image.size import choose_size, parse_size, size_cap
 from ectype.domains.image.store import Stored, Target, decode_all, richest_form, store
@@ -52,6 +53,9 @@ class ImageSettings:
     alpha: Literal["auto", "keep", "drop"] = setting(
         "auto", "transparency: auto (learned where used), keep or drop"
     )
+    mirror: Literal["auto", "yes", "no"] = setting(
+        "auto", "augmentation mirrors pictures: auto (where left and right do not matter), yes, no"
+    )
     validation: float = setting(
         0.05, "share of the pictures that choices in training look at", least=0
     )
@@ -71,11 +75,13 @@ class ImageSpec(Spec):
     """Pictures of one size.
 
     `shape` is (height, width, channels), `form` what the channels mean (`L`, `LA`, `RGB` or
-    `RGBA`), `fit` how further pictures are brought to the size.
+    `RGBA`), `fit` how further pictures are brought to the size, `mirror` whether augmentation may
+    mirror them.
     """
 
     form: str
     fit: Fit = "crop"
+    mirror: bool = False
 
     @property
     def height(self) -> int:
@@ -167,12 +173,16 @@ class ImageDomain(Domain):
             labels=labels,
             given=given,
         )
+        mirror, mirror_note = choose_mirror(
+            stored.items, parts["train"], settings.mirror, options.seed
+        )
         spec = ImageSpec(
             domain=self.name,
             shape=tuple(stored.items.shape[1:]),
             labels=label_names,
             form=stored.form,
             fit=settings.fit,
+            mirror=mirror,
         )
         notes = [
             *scan.notes,
@@ -181,6 +191,7 @@ class ImageDomain(Domain):
             size_note,
             *fit_notes(scan, width, height, settings.fit),
             label_note,
+            mirror_note,
             *group_notes,
             part_note(parts, given),
         ]
@@ -252,10 +263,10 @@ class ImageDomain(Domain):
         return likelihoods.Gaussian(levels, limit=1.0, groups=groups)
 
     def augmentation(self, spec: ImageSpec) -> Augmentation | None:
-        """Shifts, cut-outs and changes of light; see `nets/augment.py`."""
+        """Shifts, cut-outs, changes of light, mirror images; see `nets/augment.py`."""
         from ectype.nets.augment import PictureAugmentation
 
-        return PictureAugmentation(colours=3 if spec.channels >= 3 else 1)
+        return PictureAugmentation(colours=3 if spec.channels >= 3 else 1, mirror=spec.mirror)
 
     def to_network(self, items: Tensor, spec: ImageSpec) -> Tensor:
         """uint8 (n, h, w, c) to float32 (n, c, h, w) in [-1, 1], channels last in memory."""

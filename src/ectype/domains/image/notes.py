@@ -93,6 +93,7 @@ def summary(
         "channels": spec.channels,
         "form": spec.form,
         "fit": spec.fit,
+        "mirror": spec.mirror,
         "source_sizes": size_figures(scan.sizes),
         "labels": {name: counts[name] for name in spec.labels},
         "near_identical": len(stored.near) - len(np.unique(stored.near)),
