@@ -75,6 +75,34 @@ def test_one_odd_batch_is_no_alarm():
     assert typical.excess(window)["autoencoder/kl"][1] == 0
 
 
+#: The longest gradients of a discriminator in its first 64 turns on pictures and their median: at
+#: ten times its rate with three seeds, and at its own.
+OVERSHOT = [
+    ([4532.6, 753.9, 711.8, 409.8, 184.6], 6.8),
+    ([1639.8, 818.8, 280.8, 241.6, 226.8], 6.5),
+    ([15556.0, 1541.1, 792.8, 734.5, 693.3], 12.8),
+]
+SOUND = ([19.5, 18.6, 10.5, 9.1, 8.9], 2.9)
+
+
+def game(longest, typical, n=64):
+    lengths = [*longest, *[typical] * (n - len(longest))]
+    return [t for length in lengths for t in turns(n=1, margin=0.3, gradient=length)]
+
+
+def test_a_discriminator_that_overshoots_is_seen():
+    for longest, typical in OVERSHOT:
+        assert symptoms.overshot(game(longest, typical)) == (longest[0], typical)
+    assert symptoms.overshot(game(*SOUND)) is None
+
+
+def test_a_few_odd_steps_or_large_gradients_throughout_are_no_overshooting():
+    assert symptoms.overshot(game([1e6] * 4, 5.0)) is None
+    assert symptoms.overshot(game([4e4] * 9, 1e4)) is None
+    assert symptoms.overshot(turns(n=64, gradient=1.0) + turns(n=9, gradient=1e6)) is None
+    assert symptoms.overshot(game([1e6] * 5, 5.0, n=8)) is None, "too few turns to say"
+
+
 def test_the_first_figure_that_is_not_finite_is_named():
     found = symptoms.not_finite(
         [

@@ -36,6 +36,8 @@ SLOWER = (1 / 2, 1 / 8, 1 / 8)
 SLOWER_STILL = (1 / 10, 1 / 10, 1 / 10)
 #: ...and those of the players who took part in it.
 SLOWER_BESIDE = 1 / 3
+#: The same for a discriminator that overshoots; the generator did nothing.
+SLOWER_ALONE = (1 / 4, 1 / 4, 1 / 4)
 #: Factor on the gradient penalty or on free bits at every answer.
 RAISE = 4.0
 #: The first free bits, nats a latent, where there were none.
@@ -122,7 +124,7 @@ class Guard:
             self._answer(trainer, trouble, turns)
             return
         excess = self._typical.excess(turns)
-        if trouble := self._exploded(excess):
+        if trouble := self._exploded(excess) or _overshot(turns):
             self._answer(trainer, trouble, turns)
             return
         progress = trainer.clock.progress(trainer.step)
@@ -220,7 +222,8 @@ class Guard:
     ) -> None:
         """Go back, let all who played in these turns learn more slowly, and turn a dial up.
 
-        All who played: when one of them loses its footing, it shows in the others' figures.
+        All who played: when one of them loses its footing, it shows in the others' figures. Only
+        where one overshoots it is clear which.
 
         Raises:
             DivergedError: all answers to this kind of deadly trouble were tried.
@@ -240,18 +243,38 @@ class Guard:
         trainer.roll_back()
         self._trends.restart()
         for player in {turn.player for turn in turns}:
-            if trouble.kind != "explosion":
-                factor = SLOWER[tried]
-            else:
-                at_fault = player == trouble.facts["player"]
-                factor = SLOWER_STILL[tried] if at_fault else SLOWER_BESIDE
-            trainer.rates[player] *= factor
+            trainer.rates[player] *= _slower(trouble, player, tried)
         rates = ", ".join(f"{player} ×{rate:.2g}" for player, rate in trainer.rates.items())
         answer = f"went back to the last healthy weights and lowered learning rates ({rates})"
         if dial in trainer.model.dials:
             answer += f" and {_turn_up(trainer, dial)}"
         facts = {**trouble.facts, "try": tried + 1}
         trainer.event(trouble.kind, what=f"{trouble.what}; {answer}", **facts)
+
+
+def _slower(trouble: Trouble, player: str, tried: int) -> float:
+    """The factor on a player's learning rate, for the answer after so many tries."""
+    at_fault = player == trouble.facts.get("player")
+    if trouble.kind == "overshoot":
+        return SLOWER_ALONE[tried] if at_fault else 1.0
+    if trouble.kind == "explosion":
+        return SLOWER_STILL[tried] if at_fault else SLOWER_BESIDE
+    return SLOWER[tried]
+
+
+def _overshot(turns: list[Figures]) -> Trouble | None:
+    """A discriminator whose steps are too long."""
+    if (found := symptoms.overshot(turns)) is None:
+        return None
+    longest, typical = found
+    return Trouble(
+        "overshoot",
+        f"the discriminator overshoots: its gradient was as long as {longest:,.0f} in single "
+        f"steps, {longest / typical:,.0f} times its median",
+        "try a lower learning rate (--set gan.learning_rate=…)",
+        {"player": "discriminator", "value": longest},
+        deadly=False,  # where it harms, figures explode or variety is lost
+    )
 
 
 def _norm(player: Player) -> float:

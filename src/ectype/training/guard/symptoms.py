@@ -29,6 +29,10 @@ SMALL = 10.0
 SMALL_PENALTY = 1.0
 #: The weight of the newest figure in what is typical: half of it is forgotten after 32 of them.
 NEWEST = 1 - 0.5 ** (1 / 32)
+#: A discriminator overshoots where the gradients of this many of its turns between two checks...
+WILD_TURNS = 5
+#: ...are so many times as long as the median of them, and as `SMALL`.
+WILD = 5
 #: Generated items so much closer to each other than real ones are all the same.
 LOST = 0.1
 #: Kinds that real items are sorted into, so that it can be seen how many of them are generated...
@@ -181,6 +185,20 @@ def is_saturated(turns: Sequence[Figures]) -> bool:
         if "margin" in turn.values
     ]
     return bool(won) and sum(won) > len(won) / 2
+
+
+def overshot(turns: Sequence[Figures]) -> tuple[float, float] | None:
+    """The longest gradient of a discriminator that overshoots, and the median; None if it does not.
+
+    Too long steps throw it far to one side and to the other, until its weights have grown so much
+    that the steps are small beside them. Of 64 turns a dozen do so, which no median shows.
+    """
+    lengths = sorted(turn.values["gradient"] for turn in turns if "margin" in turn.values)
+    if len(lengths) < 2 * WILD_TURNS:
+        return None
+    typical = median(lengths)
+    wild = lengths[-WILD_TURNS] > WILD * max(typical, SMALL)
+    return (lengths[-1], typical) if wild else None
 
 
 def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
