@@ -9,6 +9,7 @@ from ectype.config import Budget
 from ectype.domains.base import Dataset, Spec
 from ectype.request import (
     LITTLE_DATA,
+    LONG,
     Facts,
     as_changes,
     choose_family,
@@ -21,11 +22,12 @@ MANY_SMALL = Facts(domain="image", items=51_000, size=28 * 28, labels=0, budget=
 @pytest.mark.parametrize(
     ("changes", "family", "reason"),
     [
-        ({}, "vae", "enough pictures"),
-        ({"budget": Budget(steps=5_000)}, "vae", "enough pictures"),
+        ({}, "gan", "in 10m or more"),
+        ({"budget": Budget(seconds=LONG - 1)}, "vae", "until a GAN has 10m"),
+        ({"budget": Budget(steps=5_000)}, "vae", "until a GAN has 10m"),
         ({"items": 850}, "gan", "keep close to some"),
         ({"items": LITTLE_DATA - 1, "budget": Budget(seconds=120)}, "gan", "keep close to some"),
-        ({"items": LITTLE_DATA}, "vae", "enough pictures"),
+        ({"items": LITTLE_DATA, "budget": Budget(seconds=120)}, "vae", "until a GAN has 10m"),
         ({"labels": 10}, "vae", "with labels"),
         ({"labels": 10, "items": 850}, "vae", "with labels"),
         ({"domain": "text"}, "vae", "nearer to the data"),
