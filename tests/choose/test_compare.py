@@ -1,17 +1,19 @@
 """`compare` from its call to its folder; training and measuring are played by `Stage`."""
 
+import dataclasses
 import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import ectype
 from ectype.choose import comparing, contest
+from ectype.config import setting
 from ectype.domains.base import Spec
 from ectype.errors import DataError, DivergedError, InterruptedRun, StorageError, UsageError
 from ectype.folder import RunFolder
@@ -328,6 +330,66 @@ def test_all_candidates_get_the_data_of_the_last_training(stage, compare, monkey
     compare(budget="20m", domain=domain, settings=["training.batch=4"])
     assert domain.prepared_for == pytest.approx(600, rel=0.1)
     assert all(settings[:2] == ["training.batch=4", "data.size=3"] for settings in seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How points are parted."""
+
+    validation: float = setting(0.05, "share of the points that choices look at", least=0)
+
+
+class Parted(Points):
+    """Points of which as many are held out for choices as is asked for."""
+
+    Settings: ClassVar[type] = Shares
+
+    def prepare(self, source, settings, options):
+        data = super().prepare(source, settings, options)
+        rest = np.concatenate([data.parts["validation"], data.parts["train"]])
+        held_out = round(settings.validation * len(source))
+        parts = {**data.parts, "validation": rest[:held_out], "train": rest[held_out:]}
+        return dataclasses.replace(data, parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("points", "settings", "before", "after"),
+    [
+        (600, [], 150, 30),  # a quarter at the most
+        (4_000, [], 300, 200),
+        (8_000, [], 400, 400),  # there are enough
+        (600, ["data.validation=0.1"], 60, 60),  # as it was asked for
+    ],
+)
+def test_where_few_are_held_out_more_are_until_the_choice_is_made(
+    points, settings, before, after, stage, compare, monkeypatch
+):
+    fitted, judged = [], []
+    fit, judge = stage.fit, stage.judge
+
+    def fitting(source, *, settings, **asked):
+        shares = [text for text in settings if text.startswith("data.validation")]
+        fitted.append(round(float(shares[-1].partition("=")[2]) * points) if shares else None)
+        return fit(source, settings=settings, **asked)
+
+    def judging(run, dataset, part, *, n):
+        judged.append(len(dataset.parts[part]))
+        if len(judged) == 3:
+            raise InterruptedRun("stop", signal_number=2)
+        return judge(run, dataset, part, n=n)
+
+    monkeypatch.setattr(contest, "fit", fitting)
+    monkeypatch.setattr(contest, "judge", judging)
+    asked = {"budget": "20m", "domain": Parted(), "settings": settings}
+    source = ring(points)[0]
+    with pytest.raises(InterruptedRun):
+        compare(source, **asked)
+    found = compare(source, **asked)  # goes on, with the same
+    assert judged == [before] * 7 + [after]
+    set_to = {None if before == after and not settings else before}
+    assert set(fitted[:-1]) == set_to
+    assert fitted[-1] == (after if settings else None)
+    assert not any("validation" in text for text in found.state.settings if not settings)
 
 
 def test_the_default_folder(stage, compare, tmp_path, monkeypatch):

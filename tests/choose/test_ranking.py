@@ -20,7 +20,7 @@ from tests.choose.figures import measures
 def standing(name, value, *, half=0.05, family=None, copies=False, cost=0.0):
     return Standing(
         name=name,
-        family=family or name[:3],
+        family=family or ("gan" if name.startswith("gan") else "vae"),
         score=Score(value, half),
         copies=copies,
         cost=cost,
@@ -83,33 +83,35 @@ def test_scores_are_told_apart_by_how_their_difference_moves():
 # --- forecast -----------------------------------------------------------------------------
 
 
-def test_a_forecast_goes_on_along_the_curve_with_a_damped_slope():
+@pytest.mark.parametrize("family", ["gan", "vae"])
+def test_a_forecast_goes_on_along_the_curve_with_a_slope_damped_as_its_family_is(family):
     curve = [(10.0, Score(2.0, 0.1)), (30.0, Score(1.5, 0.1))]
-    found = forecast(curve, 90.0)  # as far again on a logarithmic axis
-    assert found.value == pytest.approx(1.5 - DAMPING * 0.5)
-    assert found.half == pytest.approx(math.hypot((1 + DAMPING) * 0.1, DAMPING * 0.1))
+    found = forecast(curve, 90.0, family)  # as far again on a logarithmic axis
+    damping = DAMPING[family]
+    assert found.value == pytest.approx(1.5 - damping * 0.5)
+    assert found.half == pytest.approx(math.hypot((1 + damping) * 0.1, damping * 0.1))
 
 
 def test_a_forecast_moves_with_both_its_points():
     curve = [(10.0, Score(2.0, 0.1, (0.1, -0.1))), (30.0, Score(1.5, 0.1, (0.2, -0.2)))]
-    found = forecast(curve, 90.0)
-    expected = (1 + DAMPING) * 0.2 - DAMPING * 0.1
+    found = forecast(curve, 90.0, "gan")
+    expected = (1 + DAMPING["gan"]) * 0.2 - DAMPING["gan"] * 0.1
     assert found.deviations == pytest.approx((expected, -expected))
 
 
 def test_a_forecast_takes_its_slope_from_the_last_two_points():
     curve = [(1.0, Score(9.0, 0.0)), (10.0, Score(2.0, 0.0)), (30.0, Score(2.0, 0.0))]
-    assert forecast(curve, 500.0).value == pytest.approx(2.0)
+    assert forecast(curve, 500.0, "gan").value == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("seconds", [5.0, 30.0])
 def test_a_forecast_does_not_go_back(seconds):
     curve = [(10.0, Score(2.0, 0.1)), (30.0, Score(1.5, 0.2))]
-    assert forecast(curve, seconds) == Score(1.5, 0.2)
+    assert forecast(curve, seconds, "gan") == Score(1.5, 0.2)
 
 
 def test_one_point_has_no_trend():
-    assert forecast([(10.0, Score(2.0, 0.1))], 90.0) == Score(2.0, 0.1)
+    assert forecast([(10.0, Score(2.0, 0.1))], 90.0, "gan") == Score(2.0, 0.1)
 
 
 # --- rank ---------------------------------------------------------------------------------
@@ -130,6 +132,16 @@ def test_among_the_best_that_cannot_be_told_apart_the_cheaper_one_wins():
     assert names(rank(level)) == ["gan", "vae"]
     apart = [standing("vae", 1.0, cost=3.0), standing("gan", 1.06, cost=1.0)]
     assert names(rank(apart)) == ["vae", "gan"]
+
+
+def test_a_cost_that_is_much_the_same_decides_nothing():
+    level = [
+        standing("gan-strict", 1.0, cost=1.1),
+        standing("gan", 1.02, cost=1.0),
+        standing("vae-wide", 1.01, cost=3.0),
+        standing("vae", 1.03, cost=2.0),
+    ]
+    assert names(rank(level)) == ["gan-strict", "gan", "vae", "vae-wide"]
 
 
 def test_one_wide_interval_does_not_make_two_alike():

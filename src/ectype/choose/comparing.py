@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ectype.choose.advice import advise, headings, rows
 from ectype.choose.candidates import candidates
 from ectype.choose.contest import FEWEST_SAMPLES, SHEET_ITEMS, Contest
 from ectype.choose.state import STATE, State, read_state
-from ectype.config import Budget, Config, to_dict
+from ectype.config import Budget, Config, to_dict, with_changes
 from ectype.domains.base import Dataset, Domain
 from ectype.errors import UsageError
 from ectype.fitting import default_folder, differences
@@ -45,6 +46,10 @@ ITEMS_A_SECOND = 0.4
 MOST_SAMPLES = 2_000
 #: Items of a part without which nothing can be said.
 LEAST_PART = 20
+#: With fewer validation items than this, more are held back until the choice is made...
+ENOUGH = 300
+#: ...but no larger share of the data than this.
+MOST_HELD_BACK = 0.25
 #: Share of the budget that the last training has when all goes well; the data is prepared for that
 #: time (large pictures need a long training).
 LAST_SHARE = 0.5
@@ -191,22 +196,24 @@ class _Work:
         _check_parts(dataset)
         spec = dataset.spec
         pins = [f"data.{key}={value}" for key, value in self.domain.pinned(spec).items()]
+        given = {change.partition("=")[0].strip() for change in changes}
         affordable = round(ITEMS_A_SECOND * (asked.budget.seconds or 0.0))
         state = State(
             asked=to_dict(asked),
             fingerprint=dataset.fingerprint,
             settings=[*changes, *pins],
+            held_back=_held_back(dataset, asked, given),
             n=min(max(affordable, FEWEST_SAMPLES), MOST_SAMPLES),
             candidates=candidates(
                 asked,
-                {change.partition("=")[0].strip() for change in changes},
+                given,
                 items=len(dataset.parts["train"]),
                 gamma=default_gamma(math.prod(spec.shape)),
             ),
         )
         shown = np.random.default_rng(0).permutation(dataset.parts["validation"])[:SHEET_ITEMS]
         self.domain.preview(dataset.items[shown], spec, self.folder / "real")
-        self._contest(state, dataset).finish()
+        self._contest(state, asked, dataset).finish()
         return state
 
     def go_on(self, asked: Config, *, explicit_budget: bool) -> State:
@@ -235,7 +242,7 @@ class _Work:
                 where=str(self.folder),
                 hint="--new starts afresh with the data as they are now; the old one is kept",
             )
-        contest = self._contest(state, dataset)
+        contest = self._contest(state, asked, dataset)
         self.started -= state.seconds + contest.unsaved_seconds()
         contest.finish()
         return state
@@ -247,11 +254,15 @@ class _Work:
         asked = dataclasses.replace(asked, budget=Budget(seconds=seconds))
         return prepare_data(self.domain, self.source, asked, device)
 
-    def _contest(self, state: State, dataset: Dataset) -> Contest:
+    def _contest(self, state: State, asked: Config, dataset: Dataset) -> Contest:
+        trial_dataset = dataset
+        if state.held_back:
+            trial_dataset = self._prepare(with_changes(asked, state.held_back))
         return Contest(
             state=state,
             folder=self.folder,
             dataset=dataset,
+            trial_dataset=trial_dataset,
             domain=self.domain,
             source=self.source,
             device=self.device,
@@ -269,6 +280,21 @@ def _check_parts(dataset: Dataset) -> None:
                 f"the {part} part has {held_out} items, too few to compare anything with",
                 hint=f"more data, or a larger share of them: --set data.{part}=0.2 for pictures",
             )
+
+
+def _held_back(dataset: Dataset, asked: Config, given: Collection[str]) -> list[str]:
+    """What to set so that enough items are held out to choose by; nothing where there are.
+
+    Among few items a neighbourhood is so wide that blurred samples cover more of them than sharp
+    ones (docs/benchmarks.md, "Choices"). The test part stays as it is.
+    """
+    validation = len(dataset.parts["validation"])
+    share = getattr(asked.data, "validation", None)
+    if share is None or "data.validation" in given or validation >= ENOUGH:
+        return []
+    items = sum(map(len, dataset.parts.values()))
+    wanted = min(MOST_HELD_BACK, ENOUGH / items)
+    return [f"data.validation={wanted:.4g}"] if wanted > share else []
 
 
 class _Once:

@@ -39,7 +39,8 @@ class Contest:
     Attributes:
         state: what has been found so far; written to `compare.json` after every step.
         folder: of the comparison, locked.
-        dataset: the data.
+        dataset: the data as the last training sees them.
+        trial_dataset: as those before it see them: the same, or with more validation data.
         domain: their kind.
         source: where they come from, for `fit`.
         device: auto, cpu or cuda.
@@ -50,6 +51,7 @@ class Contest:
     state: State
     folder: Path
     dataset: Dataset
+    trial_dataset: Dataset
     domain: Domain
     source: Any
     device: str
@@ -145,6 +147,8 @@ class Contest:
     def _try(self, name: str, rung: Rung) -> Trial:
         """Train and measure a candidate; what goes wrong with it alone becomes its result."""
         candidate, path = self.state.candidate(name), self._run_path(name, rung)
+        is_last = len(rung.names) == 1
+        held_back = [] if is_last else self.state.held_back
         length = format_seconds(rung.seconds)
         self.reporter.note(f"\n{name}: {candidate.about}; {length} of training")
         trial = Trial(run=str(path.relative_to(self.folder)), seconds=rung.seconds)
@@ -160,21 +164,22 @@ class Contest:
                 labels=self.state.asked["labels"],
                 domain=self.domain,
                 device=self.device,
-                settings=[*self.state.settings, *candidate.changes],
+                settings=[*self.state.settings, *held_back, *candidate.changes],
                 reporter=self.reporter,
             )
             training = max(0.0, rung.seconds - trained_before)
             overhead = max(0.0, time.monotonic() - began - training)
-            return self._measured(dataclasses.replace(trial, overhead=overhead), run, name)
+            dataset = self.dataset if is_last else self.trial_dataset
+            return self._measured(dataclasses.replace(trial, overhead=overhead), run, name, dataset)
         except (InterruptedRun, StorageError):
             raise
         except EctypeError as error:
             self.reporter.note(f"{name} failed: {error}")
             return dataclasses.replace(trial, failure=error.message)
 
-    def _measured(self, trial: Trial, run: Run, name: str) -> Trial:
+    def _measured(self, trial: Trial, run: Run, name: str, dataset: Dataset) -> Trial:
         began = time.monotonic()
-        measures = judge(run, self.dataset, "validation", n=self.state.n)
+        measures = judge(run, dataset, "validation", n=self.state.n)
         found = score(measures)
         if not math.isfinite(found.value):
             return dataclasses.replace(trial, failure="its samples hold what is no number")

@@ -44,7 +44,7 @@ def write_page(state: State, folder: Path) -> Path:
             _table(state),
             lead="How many times worse than real data the samples are, half for closeness and half "
             "for variety, after ever longer trainings; 1× is as good as real data. The better ones "
-            "go on, the last one for all the time that is left.",
+            "go on, the last one for all the time that is left." + _held_back(state),
         ),
         section("Samples side by side", _sheets(state, folder)),
         section(
@@ -71,6 +71,17 @@ def _header(name: str, state: State) -> str:
     return (
         f'<header><p class="eyebrow">ectype compare</p>\n<h1>{escape(name)}</h1>\n'
         f"{plain_list(facts, classes='facts')}</header>\n"
+    )
+
+
+def _held_back(state: State) -> str:
+    """Why the last training's score stands apart; nothing where it does not."""
+    if not state.held_back:
+        return ""
+    return (
+        " Until the choice was made more data were held out to choose by, "
+        f"{' '.join(state.held_back)}. The last training has them back, and its score here, by "
+        "fewer items, does not compare with the others."
     )
 
 

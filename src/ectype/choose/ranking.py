@@ -4,7 +4,8 @@
 2. Otherwise the lower `Score` is better: how many times worse than real data the samples are, half
    for their closeness (Fréchet distance), half for their variety (coverage).
 3. Candidates that cannot be told apart from the best of them are ordered by their cost: time to
-   make a sample and size of the weights. All are measured on the same validation items, so what
+   make a sample and size of the weights; where it is much the same, by their scores after all. All
+   are measured on the same validation items, so what
    chance has put among these tells nothing between them: two scores are told apart by how their
    difference moves when items are drawn anew, not by their own intervals.
 
@@ -19,12 +20,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
 
+from ectype.config import Family
 from ectype.measures.intervals import NORMAL_95
 from ectype.measures.measure import Measure
 
-#: How much of a curve's slope goes on beyond its last point: learning curves flatten. A damped
-#: trend errs less than none and than a full one (Gardner and McKenzie 1985).
-DAMPING = 0.5
+#: How much of a curve's slope goes on beyond its last point: learning curves flatten, and a damped
+#: trend errs less than none and than a full one (Gardner and McKenzie 1985). A VAE's flattens soon,
+#: a GAN's hardly; both are from docs/benchmarks.md, "Choices".
+DAMPING: Mapping[Family, float] = {"gan": 0.8, "vae": 0.35}
+#: Costs that differ by less are much the same, as a difference of logarithms: a speed is measured
+#: in a moment, and variants of one family differ by chance alone.
+MUCH_THE_SAME = math.log(1.25)
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Standing:
     """
 
     name: str
-    family: str
+    family: Family
     score: Score
     copies: bool
     cost: float
@@ -110,7 +116,7 @@ def cost(items_per_second: float, weight_bytes: int) -> float:
     return 0.5 * (math.log(weight_bytes) - math.log(items_per_second))
 
 
-def forecast(curve: Sequence[tuple[float, Score]], seconds: float) -> Score:
+def forecast(curve: Sequence[tuple[float, Score]], seconds: float, family: Family) -> Score:
     """A score carried on along its curve to a longer training.
 
     A line through the last two points over the logarithm of time, of whose slope `DAMPING` goes on;
@@ -119,12 +125,13 @@ def forecast(curve: Sequence[tuple[float, Score]], seconds: float) -> Score:
     Args:
         curve: (seconds of training, score), in the order of time.
         seconds: the training time to carry on to.
+        family: gan or vae.
     """
     time, last = curve[-1]
     if len(curve) == 1 or seconds <= time:
         return last
     earlier, first = curve[-2]
-    reach = DAMPING * math.log(seconds / time) / math.log(time / earlier)
+    reach = DAMPING[family] * math.log(seconds / time) / math.log(time / earlier)
     value = last.value + reach * (last.value - first.value)
     pairs = zip(last.deviations, first.deviations, strict=False)  # one may not be known
     deviations = tuple((1 + reach) * later - reach * sooner for later, sooner in pairs)
@@ -138,7 +145,9 @@ def rank(standings: Sequence[Standing]) -> list[Standing]:
     while rest:
         best = rest[0]
         level = [s for s in rest if s.copies == best.copies and s.score.equals(best.score)]
-        ranked += sorted(level, key=lambda s: s.cost)
+        least = min(standing.cost for standing in level)
+        level.sort(key=lambda s: 0.0 if s.cost <= least + MUCH_THE_SAME else s.cost - least)
+        ranked += level
         rest = [s for s in rest if s not in level]
     return ranked
 

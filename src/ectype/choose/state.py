@@ -71,6 +71,7 @@ class State:
         asked: the configuration as asked for, plain values; a later call must ask for the same.
         fingerprint: of the data.
         settings: what is set for every candidate, `key=value`.
+        held_back: what is set besides until the choice is made: where few items are held out, more.
         n: samples that a candidate is measured by, against as many validation items at most.
         candidates: all, in the order in which they train.
         seconds: wall clock spent, over all sessions.
@@ -84,6 +85,7 @@ class State:
     settings: list[str]
     n: int
     candidates: list[Candidate]
+    held_back: list[str] = field(default_factory=list)
     seconds: float = 0.0
     rungs: list[Rung] = field(default_factory=list)
     winner: str | None = None
@@ -133,11 +135,11 @@ class State:
         results = self.results(name)
         if not results:
             return None
-        curve = self.curve(name)
+        curve, family = self.curve(name), self.candidate(name).family
         return Standing(
             name=name,
-            family=self.candidate(name).family,
-            score=curve[-1][1] if seconds is None else forecast(curve, seconds),
+            family=family,
+            score=curve[-1][1] if seconds is None else forecast(curve, seconds, family),
             copies=verdict(results[-1].measures).copying,
             cost=cost(results[-1].items_per_second, results[-1].weight_bytes),
         )
