@@ -208,6 +208,18 @@ def test_the_default_game_weathers_a_strong_discriminator(train, monkeypatch):
     assert events(train("gan", steps=320)) == []
 
 
+def test_a_discriminator_that_always_overshoots_is_slowed_three_times_and_watched_on(
+    train, monkeypatch
+):
+    monkeypatch.setattr(module.symptoms, "overshot", lambda turns: (1640.0, 6.5))
+    monkeypatch.setattr(module.symptoms, "LOST", 1e9)
+    found = events(train("gan", steps=256))
+    assert [event["event"] for event in found] == [*["overshoot"] * 3, "lost_diversity"]
+    assert [event["step"] for event in found] == [32, 64, 96, 224]
+    assert "its gradient was as long as 1,640 in single steps" in found[0]["what"]
+    assert "lowered learning rates (discriminator ×0.016, generator ×1)" in found[2]["what"]
+
+
 def test_a_generator_that_does_not_follow_ends_with_a_diagnosis(train, monkeypatch, tmp_path):
     strong_discriminator(monkeypatch, 1, generator=0.0)
     with pytest.raises(DivergedError, match="the same item from every noise"):

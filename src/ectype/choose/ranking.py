@@ -4,10 +4,10 @@
 2. Otherwise the lower `Score` is better: how many times worse than real data the samples are, half
    for their closeness (Fréchet distance), half for their variety (coverage).
 3. Candidates that cannot be told apart from the best of them are ordered by their cost: time to
-   make a sample and size of the weights; where it is much the same, by their scores after all. All
-   are measured on the same validation items, so what
-   chance has put among these tells nothing between them: two scores are told apart by how their
-   difference moves when items are drawn anew, not by their own intervals.
+   make a sample and size of the weights; where it is much the same, by their scores after all.
+   All are measured on the same validation items, so what chance has put among these tells nothing
+   between them: two scores are told apart by how their difference moves when items are drawn
+   anew, not by their own intervals.
 
 Before the last training, scores are carried on to its length (`forecast`): families learn at
 different speeds, and what counts is who will be ahead at the end.

@@ -43,7 +43,7 @@ def choose_mirror(
         return False, ""
     return True, (
         f"Left and right do not matter: of mirror images {share:.0%} can be told as such, by "
-        "chance it would be 50%. If augmentation is needed, it mirrors, too (data.mirror=no)."
+        "chance it would be 50%. If augmentation is needed, it mirrors, too, unless data.mirror=no."
     )
 
 

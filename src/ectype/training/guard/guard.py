@@ -124,7 +124,7 @@ class Guard:
             self._answer(trainer, trouble, turns)
             return
         excess = self._typical.excess(turns)
-        if trouble := self._exploded(excess) or _overshot(turns):
+        if trouble := self._exploded(excess) or self._overshot(turns):
             self._answer(trainer, trouble, turns)
             return
         progress = trainer.clock.progress(trainer.step)
@@ -169,6 +169,21 @@ class Guard:
             f"the {player}'s {figure} exploded to {value:.2g}, {10**orders:,.0f} times what it was",
             "try a lower learning rate (--set gan.learning_rate=… or vae.learning_rate=…)",
             {"player": player, "figure": figure, "value": value},
+        )
+
+    def _overshot(self, turns: list[Figures]) -> Trouble | None:
+        """A discriminator whose steps are too long, as long as there is an answer to it."""
+        found = symptoms.overshot(turns)
+        if found is None or self._tries.get("overshoot", 0) == len(SLOWER_ALONE):
+            return None
+        longest, typical = found
+        return Trouble(
+            "overshoot",
+            f"the discriminator overshoots: its gradient was as long as {longest:,.0f} in single "
+            f"steps, where its median was {typical:.2g}",
+            "try a lower learning rate (--set gan.learning_rate=…)",
+            {"player": "discriminator", "value": longest},
+            deadly=False,  # where it harms, figures explode or variety is lost
         )
 
     def _look(self, trainer: Trainer, turns: list[Figures]) -> None:
@@ -260,21 +275,6 @@ def _slower(trouble: Trouble, player: str, tried: int) -> float:
     if trouble.kind == "explosion":
         return SLOWER_STILL[tried] if at_fault else SLOWER_BESIDE
     return SLOWER[tried]
-
-
-def _overshot(turns: list[Figures]) -> Trouble | None:
-    """A discriminator whose steps are too long."""
-    if (found := symptoms.overshot(turns)) is None:
-        return None
-    longest, typical = found
-    return Trouble(
-        "overshoot",
-        f"the discriminator overshoots: its gradient was as long as {longest:,.0f} in single "
-        f"steps, {longest / typical:,.0f} times its median",
-        "try a lower learning rate (--set gan.learning_rate=…)",
-        {"player": "discriminator", "value": longest},
-        deadly=False,  # where it harms, figures explode or variety is lost
-    )
 
 
 def _norm(player: Player) -> float:
