@@ -134,7 +134,7 @@ def test_the_table_shows_who_trained_how_long():
     assert [bool(row["after 30s"]) for row in table] == [True, True, False, False]
     best, *_, worst = table
     assert best["Fréchet"] == "60.0"
-    assert best["after 10s"] == "1.90× (1.90–1.90)"  # √(90/50 · 1/0.5)
+    assert best["after 10s"] == "1.82× (1.82–1.82)"  # √(90/50 · 1/0.5)
     assert worst["remark"] == "why"
     assert worst["after 10s"] == "failed"
 

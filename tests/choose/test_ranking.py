@@ -35,14 +35,22 @@ def names(standings):
 
 
 def test_a_score_is_half_closeness_and_half_variety():
-    assert score(measures(frechet=200.0, coverage=0.25)).value == pytest.approx(math.log(4))
+    varied = math.log(1.1 / 0.35)
+    found = score(measures(frechet=200.0, coverage=0.25)).value
+    assert found == pytest.approx(0.5 * (math.log(4) + varied))
     assert score(measures(frechet=200.0, coverage=1.0)).value == pytest.approx(math.log(2))
     assert score(measures(frechet=50.0, coverage=1.0)) == Score(0.0, 0.0)
 
 
+def test_hardly_any_coverage_is_none():
+    """One item or two of a hundred: no model has become twice as varied by that."""
+    one, two = (score(measures(coverage=found)).value for found in (0.01, 0.02))
+    assert one - two == pytest.approx(0.5 * math.log(0.12 / 0.11))
+
+
 def test_both_errors_push_the_same_way():
     found = score(measures(frechet=200.0, coverage=0.25, spread=0.1))
-    expected = 0.5 * math.log(1.1 / 0.9)  # half of (log 1.1/0.9 + log 1.1/0.9) to either side
+    expected = 0.25 * (math.log(1.1 / 0.9) + math.log((0.275 + 0.1) / (0.225 + 0.1)))
     assert found.half == pytest.approx(expected)
 
 
@@ -53,7 +61,7 @@ def test_a_score_without_intervals_floors_or_coverage():
     }
     found = score(bare)
     assert found.half == 0
-    assert found.value == pytest.approx(0.5 * (math.log(9) - math.log(0.01)))
+    assert found.value == pytest.approx(0.5 * (math.log(9) + math.log(1.1 / 0.1)))
 
 
 def test_a_distance_that_is_no_number_gives_no_score():
@@ -67,8 +75,8 @@ def test_a_score_moves_as_its_two_figures_do():
         "frechet": replace(frechet, deviations=(2.0, -2.0)),
         "coverage": replace(coverage, deviations=(-0.01, 0.01)),
     }
-    # to first order log 202/200 = 0.01 and log 0.24/0.25 = −0.04
-    assert score(moved).deviations == pytest.approx((0.025, -0.025))
+    moves = 0.5 * (0.01 + 0.01 / 0.35)  # to first order of log 202/200 and log 0.34/0.35
+    assert score(moved).deviations == pytest.approx((moves, -moves))
 
 
 def test_scores_are_told_apart_by_how_their_difference_moves():

@@ -27,7 +27,12 @@ from ectype.measures.measure import Measure
 #: How much of a curve's slope goes on beyond its last point: learning curves flatten, and a damped
 #: trend errs less than none and than a full one (Gardner and McKenzie 1985). A VAE's flattens soon,
 #: a GAN's hardly; both are from docs/benchmarks.md, "Choices".
-DAMPING: Mapping[Family, float] = {"gan": 0.8, "vae": 0.35}
+DAMPING: Mapping[Family, float] = {"gan": 0.9, "vae": 0.4}
+#: What is added to a coverage before its logarithm is taken: from 1% to 2% a young model has not
+#: become twice as varied, it has hit upon a few items, and no trend follows from that.
+LITTLE_COVERAGE = 0.1
+#: A distance of nothing counts as this, and so has a logarithm.
+LEAST = 1e-12
 #: Costs that differ by less are much the same, as a difference of logarithms: a speed is measured
 #: in a moment, and variants of one family differ by chance alone.
 MUCH_THE_SAME = math.log(1.25)
@@ -87,7 +92,7 @@ class Standing:
 
 
 def score(measures: Mapping[str, Measure]) -> Score:
-    """½ [log(Fréchet / floor) + log(floor of coverage / coverage)].
+    """½ [log(Fréchet / floor) + log((floor of coverage + c) / (coverage + c))], c = 0.1.
 
     Both errors are taken to push the same way, since they come from the same samples: the interval
     is rather too wide than too narrow. Where there is no floor the figure stands for itself; it
@@ -96,18 +101,16 @@ def score(measures: Mapping[str, Measure]) -> Score:
     frechet, coverage = measures["frechet"], measures["coverage"]
 
     def mean(distance: float, covered: float) -> float:
-        # a coverage of nothing is less than one item, and so has a logarithm
-        worse = _log_ratio(distance, frechet.floor, 1e-12)
-        better = _log_ratio(covered, coverage.floor, 0.5 / coverage.n)
-        return 0.5 * (worse - better)
+        floor = 1.0 if coverage.floor is None else coverage.floor
+        better = math.log((covered + LITTLE_COVERAGE) / (floor + LITTLE_COVERAGE))
+        return 0.5 * (_log_ratio(distance, frechet.floor) - better)
 
     nearest, farthest = frechet.interval or (frechet.value, frechet.value)
     least, most = coverage.interval or (coverage.value, coverage.value)
     half = 0.5 * (mean(farthest, least) - mean(nearest, most))
-    # to first order: a draw may cover nothing, which has no logarithm
-    covered = max(coverage.value, 0.5 / coverage.n)
+    covered = coverage.value + LITTLE_COVERAGE
     moved = zip(frechet.deviations, coverage.deviations, strict=True)
-    deviations = (0.5 * (f / max(frechet.value, 1e-12) - c / covered) for f, c in moved)
+    deviations = (0.5 * (f / max(frechet.value, LEAST) - c / covered) for f, c in moved)  # nearly
     return Score(mean(frechet.value, coverage.value), half, tuple(deviations))
 
 
@@ -165,5 +168,5 @@ def promote(ranked: Sequence[Standing], count: int) -> list[Standing]:
     return [standing for standing in ranked if standing in chosen]
 
 
-def _log_ratio(value: float, floor: float | None, least: float) -> float:
-    return math.log(max(value, least) / max(floor or 1.0, least))
+def _log_ratio(value: float, floor: float | None) -> float:
+    return math.log(max(value, LEAST) / max(floor or 1.0, LEAST))
