@@ -59,6 +59,18 @@ def test_the_cheaper_of_two_alike_says_so():
     assert "cheaper" in found.sentences[0]
 
 
+def test_of_two_alike_the_family_of_auto_is_taken_and_says_so():
+    slow = {"seconds": 30, "speed": 10.0}
+    level = contest(
+        {"gan": trial(100.0, spread=0.1), "vae": trial(100.0, spread=0.1)},
+        {"gan": trial(99.0, spread=0.1, **slow), "vae": trial(98.0, spread=0.1, seconds=30)},
+        "gan",
+    )
+    level.favoured = "gan"
+    assert level.before_last().ranking(300)[0].name == "gan"
+    assert "a GAN has done better on data like these" in advise(level).sentences[0]
+
+
 def test_a_choice_by_forecast_is_a_doubt():
     found = advise(
         contest(

@@ -124,6 +124,7 @@ def test_all_then_half_then_one(stage, compare, tmp_path):
     assert found.winner.seconds == last.seconds
     assert not (tmp_path / "out/candidates/vae/rung-3").exists()
     assert found.table[1][0][0] == found.to_json()["winner"] == "vae"
+    assert found.state.favoured == "vae", "what auto takes where data are not pictures"
     assert (tmp_path / "out" / "compare.html").exists()
     json.dumps(found.to_json())
 

@@ -17,13 +17,14 @@ from ectype.measures.measure import Measure
 from tests.choose.figures import measures
 
 
-def standing(name, value, *, half=0.05, family=None, copies=False, cost=0.0):
+def standing(name, value, *, half=0.05, family=None, copies=False, cost=0.0, favoured=False):
     return Standing(
         name=name,
         family=family or ("gan" if name.startswith("gan") else "vae"),
         score=Score(value, half),
         copies=copies,
         cost=cost,
+        favoured=favoured,
     )
 
 
@@ -139,6 +140,17 @@ def test_among_the_best_that_cannot_be_told_apart_the_cheaper_one_wins():
     level = [standing("vae", 1.0, cost=3.0), standing("gan", 1.04, cost=1.0)]
     assert names(rank(level)) == ["gan", "vae"]
     apart = [standing("vae", 1.0, cost=3.0), standing("gan", 1.06, cost=1.0)]
+    assert names(rank(apart)) == ["vae", "gan"]
+
+
+def test_among_those_that_cannot_be_told_apart_the_family_of_auto_comes_before_cost():
+    level = [
+        standing("vae", 1.0, cost=1.0),
+        standing("gan", 1.04, cost=3.0, favoured=True),
+        standing("gan-free", 1.02, cost=2.0, favoured=True),
+    ]
+    assert names(rank(level)) == ["gan-free", "gan", "vae"]
+    apart = [standing("vae", 1.0), standing("gan", 1.06, favoured=True)]
     assert names(rank(apart)) == ["vae", "gan"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ectype.choose.ranking import Score, Standing, score
+from ectype.choose.ranking import MUCH_THE_SAME, Score, Standing, score
 from ectype.choose.state import State
 from ectype.config import format_seconds
 from ectype.report.verdict import Verdict
@@ -99,11 +99,21 @@ def _reason(mine: Standing, rivals: list[Standing], seconds: float) -> str:
     if other.copies and not mine.copies:
         return f"{other.name} copies its training data, {mine.name} does not; {carried}, {figures}."
     if mine.score.equals(other.score):
+        better = _why_of_two(mine, other)
         return (
-            f"It and {other.name} cannot be told apart by their samples, and it is the cheaper one "
-            f"to use; {carried}, {figures}."
+            f"It and {other.name} cannot be told apart by their samples, and {better}; {carried}, "
+            f"{figures}."
         )
     return f"It comes nearest to validation data: {carried}, {figures}."
+
+
+def _why_of_two(mine: Standing, other: Standing) -> str:
+    """Why the one and not the other, where their samples do not tell."""
+    if mine.favoured and not other.favoured:
+        return f"a {mine.family.upper()} has done better on data like these"
+    if mine.cost < other.cost - MUCH_THE_SAME:
+        return "it is the cheaper one to use"
+    return "it is not dearer to use"
 
 
 def _set_back(state: State, mine: Standing, rivals: list[Standing]) -> list[str]:

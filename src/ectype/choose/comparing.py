@@ -31,7 +31,9 @@ from ectype.request import (
     Settings,
     as_changes,
     asked_config,
+    choose_family,
     choose_precision,
+    facts_of,
     find_domain,
     parse_budget,
     prepare_data,
@@ -202,6 +204,7 @@ class _Work:
             asked=to_dict(asked),
             fingerprint=dataset.fingerprint,
             settings=[*changes, *pins],
+            favoured=choose_family("auto", facts_of(dataset, asked.budget))[0],
             held_back=_held_back(dataset, asked, given),
             n=min(max(affordable, FEWEST_SAMPLES), MOST_SAMPLES),
             candidates=candidates(

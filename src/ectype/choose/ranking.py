@@ -3,11 +3,12 @@
 1. A candidate that copies its training data stands behind all that do not.
 2. Otherwise the lower `Score` is better: how many times worse than real data the samples are, half
    for their closeness (Fréchet distance), half for their variety (coverage).
-3. Candidates that cannot be told apart from the best of them are ordered by their cost: time to
-   make a sample and size of the weights; where it is much the same, by their scores after all.
-   All are measured on the same validation items, so what chance has put among these tells nothing
-   between them: two scores are told apart by how their difference moves when items are drawn
-   anew, not by their own intervals.
+3. Between candidates that cannot be told apart from the best of them, what is known of other data
+   decides (the family that `auto` takes comes first), and then their cost: time to make a sample
+   and size of the weights; where that is much the same, their scores after all. All are measured
+   on the same validation items, so what chance has put among these tells nothing between them:
+   two scores are told apart by how their difference moves when items are drawn anew, not by their
+   own intervals.
 
 Before the last training, scores are carried on to its length (`forecast`): families learn at
 different speeds, and what counts is who will be ahead at the end.
@@ -82,6 +83,7 @@ class Standing:
         score: as it was measured, or carried on.
         copies: whether it copies its training data.
         cost: see `cost`.
+        favoured: whether `auto` would take its family.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Standing:
     score: Score
     copies: bool
     cost: float
+    favoured: bool = False
 
 
 def score(measures: Mapping[str, Measure]) -> Score:
@@ -149,7 +152,8 @@ def rank(standings: Sequence[Standing]) -> list[Standing]:
         best = rest[0]
         level = [s for s in rest if s.copies == best.copies and s.score.equals(best.score)]
         least = min(standing.cost for standing in level)
-        level.sort(key=lambda s: 0.0 if s.cost <= least + MUCH_THE_SAME else s.cost - least)
+        dearer = {s.name: max(0.0, s.cost - least - MUCH_THE_SAME) for s in level}
+        level.sort(key=lambda s: (not s.favoured, dearer[s.name]))
         ranked += level
         rest = [s for s in rest if s not in level]
     return ranked

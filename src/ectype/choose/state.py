@@ -10,6 +10,7 @@ from typing import Any
 
 from ectype.choose.candidates import Candidate
 from ectype.choose.ranking import Score, Standing, cost, forecast, rank, score
+from ectype.config import Family
 from ectype.errors import UsageError
 from ectype.files import write_whole
 from ectype.measures.measure import Measure
@@ -71,6 +72,7 @@ class State:
         asked: the configuration as asked for, plain values; a later call must ask for the same.
         fingerprint: of the data.
         settings: what is set for every candidate, `key=value`.
+        favoured: the family that `auto` would take.
         held_back: what is set besides until the choice is made: where few items are held out, more.
         n: samples that a candidate is measured by, against as many validation items at most.
         candidates: all, in the order in which they train.
@@ -85,6 +87,7 @@ class State:
     settings: list[str]
     n: int
     candidates: list[Candidate]
+    favoured: Family = "auto"
     held_back: list[str] = field(default_factory=list)
     seconds: float = 0.0
     rungs: list[Rung] = field(default_factory=list)
@@ -142,6 +145,7 @@ class State:
             score=curve[-1][1] if seconds is None else forecast(curve, seconds, family),
             copies=verdict(results[-1].measures).copying,
             cost=cost(results[-1].items_per_second, results[-1].weight_bytes),
+            favoured=family == self.favoured,
         )
 
     def ranking(self, seconds: float | None = None) -> list[Standing]:
