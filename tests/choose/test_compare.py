@@ -393,6 +393,17 @@ def test_where_few_are_held_out_more_are_until_the_choice_is_made(
     assert not any("validation" in text for text in found.state.settings if not settings)
 
 
+def test_what_auto_takes_is_asked_for_the_last_training(stage, compare, monkeypatch):
+    def choosing(asked, facts):
+        assert (asked, facts.budget.seconds) == ("auto", 600)
+        return "gan", "for a test"
+
+    monkeypatch.setattr(comparing, "choose_family", choosing)
+    found = compare(budget="20m")
+    assert found.state.favoured == "gan"
+    assert (found.state.winner or "").startswith("gan"), "nothing else tells them apart"
+
+
 def test_the_default_folder(stage, compare, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert compare(out=None).folder == Path("runs/data-compare")

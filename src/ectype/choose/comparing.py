@@ -204,7 +204,7 @@ class _Work:
             asked=to_dict(asked),
             fingerprint=dataset.fingerprint,
             settings=[*changes, *pins],
-            favoured=choose_family("auto", facts_of(dataset, asked.budget))[0],
+            favoured=choose_family("auto", facts_of(dataset, _last_budget(asked)))[0],
             held_back=_held_back(dataset, asked, given),
             n=min(max(affordable, FEWEST_SAMPLES), MOST_SAMPLES),
             candidates=candidates(
@@ -253,8 +253,7 @@ class _Work:
     def _prepare(self, asked: Config) -> Dataset:
         """The data as the last training will see them; `fit` tells of them."""
         device = choose_precision(asked, self.device, self.domain).device.type
-        seconds = LAST_SHARE * (asked.budget.seconds or 0.0)
-        asked = dataclasses.replace(asked, budget=Budget(seconds=seconds))
+        asked = dataclasses.replace(asked, budget=_last_budget(asked))
         return prepare_data(self.domain, self.source, asked, device)
 
     def _contest(self, state: State, asked: Config, dataset: Dataset) -> Contest:
@@ -283,6 +282,11 @@ def _check_parts(dataset: Dataset) -> None:
                 f"the {part} part has {held_out} items, too few to compare anything with",
                 hint=f"more data, or a larger share of them: --set data.{part}=0.2 for pictures",
             )
+
+
+def _last_budget(asked: Config) -> Budget:
+    """What the last training has when all goes well."""
+    return Budget(seconds=LAST_SHARE * (asked.budget.seconds or 0.0))
 
 
 def _held_back(dataset: Dataset, asked: Config, given: Collection[str]) -> list[str]:
