@@ -62,7 +62,8 @@ def test_plain_does_not_repeat_the_last_line():
     assert len(stream.getvalue().splitlines()) == 1
 
 
-def test_live_keeps_notes_as_they_are_and_gives_the_terminal_back():
+def test_live_keeps_notes_as_they_are_and_gives_the_terminal_back(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one has no cursor to hide
     stream = Terminal()
     reporter = LiveReporter(stream)
     reporter.note("a file named [red].png :smile:")
