@@ -21,6 +21,7 @@ goes on where it stopped: stop it at any time and give the same command again.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,15 @@ import torch
 import ectype
 from benchmarks.common import machine, parser, tell, write_json
 from benchmarks.image_data import Pictures, fashion_mnist, openmoji
-from benchmarks.parts import finished, once
+from benchmarks.parts import once
 from ectype.choose.advice import times_real
+from ectype.choose.candidates import Candidate, candidates
 from ectype.choose.ranking import Score, score
 from ectype.choose.state import read_measures
-from ectype.config import Budget
+from ectype.config import Budget, Config
+from ectype.domains.base import Dataset
 from ectype.domains.image.domain import ImageDomain
+from ectype.models.build import default_gamma
 from ectype.request import asked_config, choose_family, facts_of, prepare_data
 
 #: What is compared, as `compare` and `fit` are called.
@@ -95,23 +99,29 @@ class Study:
         return self.work / f"{kind}-{self.seconds:g}s-seed-{self.seed}"
 
     def parts(self) -> dict[str, Any]:
-        """Figures of all runs: of what `compare` gives, and of each candidate alone."""
-        compared = once(self.folder, COMPARED, self._compare)
+        """Figures of all runs: of each candidate alone, and of what `compare` gives."""
         alone = {
-            candidate["name"]: once(
-                self.folder, candidate["name"], lambda c=candidate: self._alone(c)
-            )
-            for candidate in compared["candidates"]
+            candidate.name: once(self.folder, candidate.name, lambda c=candidate: self._alone(c))
+            for candidate in self._candidates()
         }
-        return {COMPARED: compared, **alone}
+        return {COMPARED: once(self.folder, COMPARED, self._compare), **alone}
 
     def auto(self) -> str:
         """The family that `fit --model auto` takes for these pictures and this budget."""
+        return choose_family("auto", facts_of(self._dataset(), Budget(seconds=self.seconds)))[0]
+
+    def _asked(self) -> Config:
         budget = Budget(seconds=self.seconds)
-        domain = ImageDomain()
-        asked = asked_config(domain, "auto", budget, self.seed, LABELS, ())
-        dataset = prepare_data(domain, self.pictures.train, asked, "cpu")
-        return choose_family("auto", facts_of(dataset, budget))[0]
+        return asked_config(ImageDomain(), "auto", budget, self.seed, LABELS, ())
+
+    def _dataset(self) -> Dataset:
+        return prepare_data(ImageDomain(), self.pictures.train, self._asked(), "cpu")
+
+    def _candidates(self) -> list[Candidate]:
+        """Those that `compare` tries."""
+        dataset = self._dataset()
+        items, gamma = len(dataset.parts["train"]), default_gamma(math.prod(dataset.spec.shape))
+        return candidates(self._asked(), (), items=items, gamma=gamma)
 
     def _compare(self) -> dict[str, Any]:
         found = ectype.compare(
@@ -123,24 +133,21 @@ class Study:
         )
         return {
             "winner": found.state.winner,
-            "candidates": found.to_json()["candidates"],
-            "settings": found.state.settings,
+            "rungs": found.to_json()["rungs"],
             "wall clock, s": found.state.seconds,
             **self._figures(found.winner.path),
         }
 
-    def _alone(self, candidate: dict[str, Any]) -> dict[str, Any]:
-        own = [f"{key}={value}" for key, value in candidate["settings"].items()]
-        pinned = finished(self.folder)[COMPARED]["settings"]
+    def _alone(self, candidate: Candidate) -> dict[str, Any]:
         try:
             run = ectype.fit(
                 self.pictures.train,
-                model=candidate["family"],
+                model=candidate.family,
                 budget=self.seconds,
                 seed=self.seed,
                 labels=LABELS,
-                out=self.folder / candidate["name"],
-                settings=[*pinned, *own],
+                out=self.folder / candidate.name,
+                settings=candidate.changes,
             )
         except ectype.DivergedError as error:
             return {"error": error.message}

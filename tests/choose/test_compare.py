@@ -119,7 +119,7 @@ def test_all_then_half_then_one(stage, compare, tmp_path):
     assert second.names == ["vae", "gan-strict"]
     assert last.names == ["vae"]
     assert [name for name, _ in stage.fits] == [*first.names, *second.names, *last.names]
-    assert last.seconds >= 0.45 * 1200
+    assert last.seconds >= 0.65 * 1200
     assert found.winner.path == tmp_path / "out" / "winner"
     assert found.winner.seconds == last.seconds
     assert not (tmp_path / "out/candidates/vae/rung-3").exists()
@@ -177,7 +177,7 @@ def test_where_the_last_training_fails_the_next_one_has_its_place(stage, compare
 
 
 def test_without_time_for_a_longer_training_the_last_run_has_to_do(stage, compare):
-    stage.measuring = 100.0
+    stage.measuring = 150.0
     found = compare(budget="20m")
     assert [len(rung.names) for rung in found.state.rungs] == [4, 2]
     assert found.winner.seconds == found.state.rungs[1].seconds
@@ -329,7 +329,7 @@ def test_all_candidates_get_the_data_of_the_last_training(stage, compare, monkey
     monkeypatch.setattr(contest, "fit", noting)
     domain = Resized()
     compare(budget="20m", domain=domain, settings=["training.batch=4"])
-    assert domain.prepared_for == pytest.approx(600, rel=0.1)
+    assert domain.prepared_for == pytest.approx(0.7 * 1200)
     assert all(settings[:2] == ["training.batch=4", "data.size=3"] for settings in seen)
 
 
@@ -395,7 +395,7 @@ def test_where_few_are_held_out_more_are_until_the_choice_is_made(
 
 def test_what_auto_takes_is_asked_for_the_last_training(stage, compare, monkeypatch):
     def choosing(asked, facts):
-        assert (asked, facts.budget.seconds) == ("auto", 600)
+        assert (asked, facts.budget.seconds) == ("auto", pytest.approx(0.7 * 1200))
         return "gan", "for a test"
 
     monkeypatch.setattr(comparing, "choose_family", choosing)
@@ -445,4 +445,4 @@ def test_the_winner_is_a_run_like_any_other(tmp_path, monkeypatch):
     assert (run.path / "report.html").exists()
     assert set(found.state.test) >= {"frechet", "coverage", "near_copies"}
     assert len(found.state.candidates) == 3, "vae.latent was given, so it is not varied"
-    assert found.state.seconds == pytest.approx(30, rel=0.1)
+    assert 0.8 * 30 <= found.state.seconds <= 1.1 * 30

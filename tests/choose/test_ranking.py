@@ -17,7 +17,9 @@ from ectype.measures.measure import Measure
 from tests.choose.figures import measures
 
 
-def standing(name, value, *, half=0.05, family=None, copies=False, cost=0.0, favoured=False):
+def standing(
+    name, value, *, half=0.05, family=None, copies=False, cost=0.0, favoured=False, plain=False
+):
     return Standing(
         name=name,
         family=family or ("gan" if name.startswith("gan") else "vae"),
@@ -25,6 +27,7 @@ def standing(name, value, *, half=0.05, family=None, copies=False, cost=0.0, fav
         copies=copies,
         cost=cost,
         favoured=favoured,
+        plain=plain,
     )
 
 
@@ -162,6 +165,14 @@ def test_a_cost_that_is_much_the_same_decides_nothing():
         standing("vae", 1.03, cost=2.0),
     ]
     assert names(rank(level)) == ["gan-strict", "gan", "vae", "vae-wide"]
+
+
+def test_a_variant_must_be_told_apart_from_what_fit_trains():
+    plain = standing("gan", 1.04, cost=0.1, plain=True)
+    assert names(rank([standing("gan-free", 1.0), plain])) == ["gan", "gan-free"]
+    assert names(rank([standing("gan-free", 0.98), plain])) == ["gan-free", "gan"]
+    dear = replace(plain, cost=1.0)
+    assert names(rank([standing("gan-free", 1.0), dear])) == ["gan-free", "gan"]
 
 
 def test_one_wide_interval_does_not_make_two_alike():

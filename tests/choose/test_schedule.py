@@ -18,13 +18,23 @@ def test_half_go_on_until_two_are_left(candidates, counts):
     assert sum(count * seconds for count, seconds in rungs) == pytest.approx(SELECTION_SHARE * 600)
 
 
-def test_the_winner_trains_for_about_half_of_the_budget():
+def test_the_winner_trains_for_most_of_the_budget():
     budget = 1200.0
     left = budget * (1 - SELECTION_SHARE)
-    assert last_training(left, report=60.0, overhead=0.1) >= 0.5 * budget
+    assert last_training(left - 60.0, [(54.0, 5.4)]) >= 0.7 * budget
 
 
-def test_the_last_training_and_its_overhead_end_in_time_for_the_report():
-    seconds = last_training(700.0, report=40.0, overhead=0.1)
-    assert 1.1 * seconds + 40.0 == pytest.approx(700.0)
-    assert last_training(30.0, report=40.0, overhead=0.1) == 0.0
+@pytest.mark.parametrize(
+    ("overheads", "beside"),
+    [
+        ([(50.0, 5.0)], lambda seconds: 0.1 * seconds),
+        ([(20.0, 5.0), (50.0, 5.0)], lambda seconds: 5.0),
+        ([(20.0, 5.0), (50.0, 8.0)], lambda seconds: 3.0 + 0.1 * seconds),
+        ([(20.0, 9.0), (50.0, 8.0)], lambda seconds: 8.0),
+        ([(1.0, 9.0), (20.0, 5.0), (50.0, 8.0)], lambda seconds: 3.0 + 0.1 * seconds),
+    ],
+)
+def test_the_last_training_and_what_comes_beside_it_fit_in(overheads, beside):
+    seconds = last_training(700.0, overheads)
+    assert seconds + beside(seconds) == pytest.approx(700.0)
+    assert last_training(4.0, [(50.0, 5.0), (60.0, 5.0)]) == 0.0

@@ -117,3 +117,6 @@ def test_latents_are_the_mean_of_every_item_in_order(labels: bool):
     assert torch.equal(z, 2 * x)
     expected = (torch.arange(50) % 3).tolist() if labels else None
     assert (None if label is None else label.tolist()) == expected
+    z, label = latents(encoder, batches, most=21)  # pyright: ignore[reportArgumentType]
+    assert torch.equal(z, 2 * x[:40])
+    assert (None if label is None else label.tolist()) == (expected[:40] if expected else None)

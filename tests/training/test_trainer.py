@@ -252,3 +252,22 @@ def test_previews_of_a_long_run(now, tmp_path):
     assert extended.resume()
     extended.run()
     assert steps == [510]
+
+
+@pytest.mark.parametrize("counted", ["seconds", "steps"])
+def test_dear_previews_are_left_out_of_a_budget_of_time(now, tmp_path, counted):
+    steps = []
+
+    def on_loss(name, turn):
+        now.seconds += 0.5
+
+    def preview(step):
+        steps.append(step)
+        now.seconds += 3
+
+    budget = Budget(**{counted: 400})
+    make_trainer(tmp_path, Duel(on_loss=on_loss), budget=budget, preview=preview).run()
+    if counted == "steps":
+        assert steps == [4, 8, 20, *range(40, 401, 40)]
+    else:  # those due after 4, 120, 200, 320 and 400 s; 3, 6 and 9 s are 3% of 100, 200 and 300
+        assert steps == [4, 117, 194, 311, 388]

@@ -113,6 +113,8 @@ def _why_of_two(mine: Standing, other: Standing) -> str:
         return f"a {mine.family.upper()} has done better on data like these"
     if mine.cost < other.cost - MUCH_THE_SAME:
         return "it is the cheaper one to use"
+    if mine.plain and not other.plain:
+        return f"it is how `fit` trains a {mine.family.upper()}"
     return "it is not dearer to use"
 
 

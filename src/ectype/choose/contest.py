@@ -220,11 +220,13 @@ class Contest:
 
     def _left_for_training(self) -> float:
         """Seconds that one more training may take, so that the budget is kept."""
-        results = list(self._results())
+        results = [*self._results()]
         longest = max(trial.seconds for trial in results)
-        overhead = max(t.overhead / t.seconds for t in results if t.seconds == longest)
         report = REPORT_SHARE * self.state.budget + max(trial.measuring for trial in results)
-        return last_training(self.state.budget - self.spent(), report, overhead)
+        left = self.state.budget - self.spent() - report
+        names = [candidate.name for candidate in self.state.candidates]
+        overheads = ([(t.seconds, t.overhead) for t in self.state.results(n)] for n in names)
+        return min(last_training(left, o) for o in overheads if o and o[-1][0] == longest)
 
     def _results(self) -> Iterator[Trial]:
         trials = (trial for rung in self.state.rungs for trial in rung.trials.values())

@@ -5,10 +5,10 @@
    for their closeness (Fréchet distance), half for their variety (coverage).
 3. Between candidates that cannot be told apart from the best of them, what is known of other data
    decides (the family that `auto` takes comes first), and then their cost: time to make a sample
-   and size of the weights; where that is much the same, their scores after all. All are measured
-   on the same validation items, so what chance has put among these tells nothing between them:
-   two scores are told apart by how their difference moves when items are drawn anew, not by their
-   own intervals.
+   and size of the weights; where that is much the same, what `fit` trains comes before a variant.
+   All are measured on the same validation items, so what chance has put among these tells nothing
+   between them: two scores are told apart by how their difference moves when items are drawn anew,
+   not by their own intervals.
 
 Before the last training, scores are carried on to its length (`forecast`): families learn at
 different speeds, and what counts is who will be ahead at the end.
@@ -84,6 +84,7 @@ class Standing:
         copies: whether it copies its training data.
         cost: see `cost`.
         favoured: whether `auto` would take its family.
+        plain: whether it is as `fit` trains its family, and no variant.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Standing:
     copies: bool
     cost: float
     favoured: bool = False
+    plain: bool = False
 
 
 def score(measures: Mapping[str, Measure]) -> Score:
@@ -153,7 +155,7 @@ def rank(standings: Sequence[Standing]) -> list[Standing]:
         level = [s for s in rest if s.copies == best.copies and s.score.equals(best.score)]
         least = min(standing.cost for standing in level)
         dearer = {s.name: max(0.0, s.cost - least - MUCH_THE_SAME) for s in level}
-        level.sort(key=lambda s: (not s.favoured, dearer[s.name]))
+        level.sort(key=lambda s: (not s.favoured, dearer[s.name], not s.plain))
         ranked += level
         rest = [s for s in rest if s not in level]
     return ranked

@@ -146,6 +146,7 @@ class State:
             copies=verdict(results[-1].measures).copying,
             cost=cost(results[-1].items_per_second, results[-1].weight_bytes),
             favoured=family == self.favoured,
+            plain=not self.candidate(name).settings,
         )
 
     def ranking(self, seconds: float | None = None) -> list[Standing]:

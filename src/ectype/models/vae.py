@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ectype.config import VaeSettings
 from ectype.models.base import Batch, Model, Player, Turn, slerp
 from ectype.models.likelihoods import Likelihood
-from ectype.models.local_prior import LocalPrior
+from ectype.models.local_prior import MOST_ITEMS, LocalPrior
 from ectype.models.prior import FlowPrior, MixturePrior
 from ectype.models.schedules import cosine, warm_up, within
 from ectype.models.variational import (
@@ -124,7 +124,7 @@ class Vae(Model):
         seen latents of, with all its width.
         """
         if isinstance(self.prior, LocalPrior):
-            self.prior.fit(*latents(self.encoder, items))
+            self.prior.fit(*latents(self.encoder, items, most=MOST_ITEMS))
         elif isinstance(self.prior, MixturePrior) and not isinstance(self.prior, FlowPrior):
             generator = torch.Generator(self.label_share.device).manual_seed(SETTLING_SEED)
             z, label = latents(self.encoder, items, generator)

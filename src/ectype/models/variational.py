@@ -71,14 +71,20 @@ def variational_loss(
 
 @torch.no_grad()
 def latents(
-    encoder: Encoder, batches: Iterable[Batch], generator: torch.Generator | None = None
+    encoder: Encoder,
+    batches: Iterable[Batch],
+    generator: torch.Generator | None = None,
+    most: float = math.inf,
 ) -> tuple[Tensor, Tensor | None]:
     """The posterior mean of every item, (n, *latent), and the items' labels (n,).
 
-    With a generator a draw from every posterior in the mean's place.
+    With a generator a draw from every posterior in the mean's place. Of more than `most` items the
+    first batches that hold as many.
     """
     found, labels = [], []
     for batch in batches:
+        if sum(map(len, found)) >= most:
+            break
         mean, log_variance = posterior(encoder, batch.x, batch.label)
         found.append(mean if generator is None else reparameterise(mean, log_variance, generator))
         labels.append(batch.label)

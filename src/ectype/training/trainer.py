@@ -32,6 +32,9 @@ from ectype.training.signals import StopSignals
 #: Progress at which previews are drawn; another one comes within the first minute.
 PREVIEWS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FIRST_PREVIEW_SECONDS = 30.0
+#: Share of a time budget's time so far that previews may have taken for one more to be drawn: a
+#: prior that is fitted to the data makes them dear. The first and the last are always drawn.
+PREVIEW_SHARE = 0.03
 TICK_SECONDS = 1.0
 #: The most training items that a player is shown when it prepares for its first turn.
 PREPARE_ITEMS = 40_000
@@ -121,6 +124,7 @@ class Trainer:
         self.clock = Clock(budget)
         self.step = 0
         self._saved_step = self._settled_step = -1
+        self._previewing = 0.0
         self._prepared: set[str] = set()
         self._dealt: tuple[int, Batch] | None = None
         self._sums: dict[str, tuple[Tensor, int]] = {}
@@ -273,8 +277,13 @@ class Trainer:
             return
         self._first_preview = False
         self._previews = [share for share in self._previews if share > progress]
+        start = self.clock.seconds()
+        timed = self.clock.budget.steps is None
+        if timed and progress < 1 and self._previewing > PREVIEW_SHARE * start:
+            return
         with self.evaluating():
             self.preview(self.step)
+        self._previewing += self.clock.seconds() - start
 
     def _score_if_due(self, progress: float) -> None:
         """Score the averaged weights where the selection wants it."""
