@@ -368,6 +368,14 @@ def test_settings_below_a_prefix_and_changed(capsys):
     assert "No setting begins with “xyzzy”" in capsys.readouterr().out
 
 
+def test_settings_of_data_are_those_of_the_kinds_that_have_them(capsys):
+    rows = answer(capsys, "settings", "data.size", "--set", "data.size=64")["settings"]
+    assert {"data.size": "64"}.items() <= {row["key"]: row["default"] for row in rows}.items()
+    answer(capsys, "check", "--set", "data.size=64", "--set", "data.columns.age=integer")
+    error = answer(capsys, "settings", "--set", "data.siz=64", code=2)["error"]
+    assert error["message"] == "there is no setting “data.siz”"
+
+
 def test_check(capsys):
     values = answer(capsys, "check", "--set", "training.precision=fp32")
     assert values["precision"] == "float32"
@@ -433,6 +441,13 @@ def test_a_defect_says_so_and_shows_the_traceback(monkeypatch, capsys):
     assert error["code"] == "defect"
     assert "this is a defect of ectype: ZeroDivisionError: division by zero" in error["message"]
     assert "Traceback" in told.err
+
+
+def test_a_refused_write_is_no_defect(monkeypatch, capsys):
+    failing(monkeypatch, NotADirectoryError(20, "Not a directory", "afile/run"))
+    error = answer(capsys, "fit", "photos", code=2)["error"]
+    assert (error["code"], error["where"]) == ("storage", "afile/run")
+    assert error["message"] == "a file could not be written: Not a directory"
 
 
 def test_interruption_outside_training(monkeypatch, capsys):

@@ -89,6 +89,15 @@ def test_more_samples_than_held_out_items(run):
     assert (found["frechet"].n, found["near_copies"].n) == (30, 100)
 
 
+def test_copies_are_sought_among_all_training_items_however_few_samples_there_are(run):
+    train = dataset_of(run).part("train")[0]
+    run.sample_blocks = lambda n, seed: iter([(np.resize(train[-7:], (n, *train.shape[1:])), None)])
+    found = run.evaluate(n=14)
+    assert len(train) > 28
+    assert found["near_copies"].value == 1
+    assert found["near_copies"].interval == pytest.approx((0.785, 1.0), abs=1e-3)
+
+
 def test_two_evaluations_agree(run):
     assert run.evaluate().to_json() == run.evaluate().to_json()
 

@@ -192,6 +192,33 @@ def test_new_puts_the_old_run_aside(fit, tmp_path):
     assert not (tmp_path / "run-old-2").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"settings": {"gan.los": "hinge"}},
+        {"start": "nowhere"},
+        {"budget": "+10m", "steps": None},
+    ],
+)
+def test_new_moves_nothing_for_a_call_that_cannot_be_carried_out(wrong, fit, tmp_path):
+    old = state_of(fit(steps=2).path)
+    with pytest.raises(UsageError):
+        fit(**{"steps": 2, "new": True, **wrong})
+    assert state_of(tmp_path / "run") == old
+    assert not (tmp_path / "run-old-1").exists()
+
+
+def test_damaged_weights_are_written_anew_once_they_are_deleted(fit):
+    run = fit(steps=2)
+    whole = run.folder.weights.read_bytes()
+    run.folder.weights.write_bytes(whole[:100])
+    with pytest.raises(UsageError, match="damaged") as error:
+        ectype.load(run.path, domain=Points(), device="cpu").sample(1)
+    assert "delete this file and run `ectype fit` again" in str(error.value)
+    run.folder.weights.unlink()
+    assert fit(steps=2).folder.weights.read_bytes() == whole
+
+
 def test_what_was_decided_is_written_down(fit):
     run = fit(steps=2, model="auto")
     content = config_of(run)

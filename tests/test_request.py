@@ -16,7 +16,7 @@ from ectype.request import (
     facts_of,
 )
 
-MANY_SMALL = Facts(domain="image", items=51_000, size=28 * 28, labels=0, budget=Budget(seconds=600))
+MANY_SMALL = Facts(domain="image", items=51_000, labels=0, budget=Budget(seconds=600))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_facts_come_from_the_data():
         fingerprint="abc",
     )
     assert facts_of(dataset, Budget(seconds=60)) == Facts(
-        domain="image", items=4, size=48, labels=2, budget=Budget(seconds=60)
+        domain="image", items=4, labels=2, budget=Budget(seconds=60)
     )
 
 

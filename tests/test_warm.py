@@ -135,7 +135,9 @@ def test_without_a_checkpoint_only_what_sampling_needs_is_taken(runs, tmp_path):
 def test_shapes_are_those_of_the_earlier_run(earlier, family, tmp_path):
     larger = pictures(40, 16, 16, 3)  # brought to the size that was learned
     notes = Notes()
-    run = fit(tmp_path / "new", larger, start=earlier.path, reporter=notes)
+    run = fit(
+        tmp_path / "new", larger, start=earlier.path, reporter=notes, settings={"data.test": 0.3}
+    )
     assert run.config.family == family
     assert run.config.training.capacity == 4
     assert getattr(run.config, family).latent == 6
@@ -146,6 +148,7 @@ def test_shapes_are_those_of_the_earlier_run(earlier, family, tmp_path):
     assert events[0]["event"] == "started"
     assert events[0]["what"] in notes.notes
     assert f"model: {family} (that of the run to start from)" in notes.notes
+    assert "nearer_to_train" in run.evaluate(n=12), "its data are known again"
     own = fit(tmp_path / "own", larger, start=earlier.path, settings=["data.size=16"])
     assert own.spec.shape == (16, 16, 3)
 

@@ -21,6 +21,7 @@ import ectype
 from ectype import pages
 from ectype.console import Answer, show_failure
 from ectype.errors import EctypeError, UsageError
+from ectype.files import storage_error
 
 if TYPE_CHECKING:
     from ectype.run import Run
@@ -37,7 +38,9 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Data = Annotated[str, Parameter(help="Your data: a folder, an archive or an array file.")]
+Data = Annotated[
+    str, Parameter(help="Your data: a folder, an archive, a table, a text or an array file.")
+]
 RunFolder = Annotated[Path, Parameter(name="RUN", help="A run folder that `ectype fit` wrote.")]
 Out = Annotated[Path, Parameter(name=("--out", "-o"), help="Folder to write to.")]
 Model = Literal["auto", "gan", "vae"]
@@ -204,7 +207,7 @@ def evaluate(
     Parameters
     ----------
     n
-        How many samples to measure; by default as many as there are held-out items, at most 10,000.
+        How many samples to measure; by default as many as there are held-out items, 500 to 10,000.
     """
     from ectype.training.progress import reporter_for
 
@@ -343,6 +346,8 @@ def execute(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a message
+        if isinstance(error, OSError) and error.filename is not None:
+            return _fail(storage_error(error, Path(error.filename)), as_json)
         traceback.print_exc()
         defect = EctypeError(
             f"this is a defect of ectype: {type(error).__name__}: {error}",

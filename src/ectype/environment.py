@@ -23,8 +23,8 @@ def describe(settings: Iterable[str] = ()) -> dict[str, Any]:
     from ectype.domains.cache import default_folder
     from ectype.training.precision import choose
 
-    config = with_changes(_default(data=None), settings)
-    chosen = choose("auto", config.training.precision)
+    precision = {config.training.precision for config in _configs(settings).values()}
+    chosen = choose("auto", *precision)
     return {
         "ectype": metadata.version("ectype"),
         "torch": torch.__version__,
@@ -55,9 +55,9 @@ def all_settings(changes: Iterable[str] = ()) -> list[dict[str, str]]:
     changed = {change.partition("=")[0] for change in changes}
     rows: list[dict[str, str]] = []
     own: dict[str, list[str]] = {}
+    configs = _configs(changes)
     for name, domain in known().items():
-        config = with_changes(_default(data=domain.Settings()), changes)
-        rows += [row for row in listing(config) if row not in rows]
+        rows += [row for row in listing(configs[name]) if row not in rows]
         for key in domain.defaults.keys() - changed:
             own.setdefault(key, []).append(f"{domain.defaults[key]} for {name}")
     return [
@@ -66,5 +66,27 @@ def all_settings(changes: Iterable[str] = ()) -> list[dict[str, str]]:
     ]
 
 
-def _default(data: Any) -> Config:
-    return Config(family="gan", domain="", budget=Budget(seconds=600), data=data)
+def _configs(changes: Iterable[str]) -> dict[str, Config]:
+    """Each domain's settings, with the changes made that it knows of.
+
+    Raises:
+        UsageError: a change that none knows, or that cannot be made.
+    """
+    from ectype.domains import known
+
+    budget = Budget(seconds=600)
+    configs = {
+        name: Config(family="gan", domain="", budget=budget, data=domain.Settings())
+        for name, domain in known().items()
+    }
+    for change in changes:
+        key = change.partition("=")[0].strip()
+        knowing = [name for name, config in configs.items() if _has(config, key)]
+        for name in knowing or configs:
+            configs[name] = with_changes(configs[name], [change])
+    return configs
+
+
+def _has(config: Config, key: str) -> bool:
+    """Whether there is such a setting; some take names that a user gives."""
+    return any(f"{key}.".startswith(f"{row['key']}.") for row in listing(config))

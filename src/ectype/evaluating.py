@@ -97,8 +97,8 @@ def evaluate(
         source: further data of the same kind, all of it taken for held-out; by default the test
             part of the run's own data.
         n: samples, and held-out items to compare them with, fewer where there are not so many;
-            by default as many as there are, 500 to 10,000. Copies are sought among twice as
-            many training items.
+            by default as many as there are, 500 to 10,000. Copies are sought among all training
+            items (20,000 at most), but where features take a network among twice as many as n.
         features: the feature space; by default that of the settings, else the domain's first.
         reporter: is told how it goes.
 
@@ -110,11 +110,12 @@ def evaluate(
     space = _space(run, features)
     if n is not None and n < SMALLEST:
         raise UsageError(f"{n} items measure nothing", hint=f"ask for at least {SMALLEST}")
-    held_out = find(run, source, train_items=TRAIN_ITEMS if n is None else 2 * n)
+    held_out = find(run, source)
     for note in held_out.notes:
         reporter.note(note)
+    most_train = TRAIN_ITEMS if n is None else 2 * n
     n = n or min(MOST_ITEMS, max(FEWEST_SAMPLES, len(held_out.reference)))
-    judging = _Judging(run, space, held_out, n, SEED, reporter)
+    judging = _Judging(run, space, held_out, n, SEED, reporter, most_train)
     measures = {**judging.measures(), **judging.likelihood()}
     reporter.note("drawing the report …")
     report = Report(
@@ -157,16 +158,15 @@ def judge(
         run: what to measure.
         dataset: the one it was made with.
         part: to compare with: `validation` for every choice, `test` for the last word.
-        n: samples, and items to compare them with; fewer of these if the part is smaller. Copies
-            are sought among twice as many training items.
+        n: samples, and items to compare them with; fewer of these if the part is smaller.
         features: see `evaluate`.
         seed: of the samples.
 
     Raises:
         DataError: the part is too small.
     """
-    held_out = part_of(dataset, part, train_items=2 * n)
-    return _Judging(run, _space(run, features), held_out, n, seed, Silent()).measures()
+    held_out = part_of(dataset, part)
+    return _Judging(run, _space(run, features), held_out, n, seed, Silent(), 2 * n).measures()
 
 
 # --- figures ------------------------------------------------------------------------------
@@ -175,7 +175,8 @@ def judge(
 class _Judging:
     """Samples of a run beside real items: as items, and as features.
 
-    `copies` are the first held-out items passed through a model with an encoder, as stored items.
+    Where features take a network, `most_train` training items at most are looked at. `copies` are
+    the first held-out items passed through a model with an encoder, as stored items.
     """
 
     def __init__(
@@ -186,6 +187,7 @@ class _Judging:
         n: int,
         seed: int,
         reporter: Reporter,
+        most_train: int,
     ):
         self.run = run
         self.space = space
@@ -193,7 +195,11 @@ class _Judging:
         self.reference = held_out.reference.first(n)
         self.train = held_out.train
         self.generated, self.labels = self._sample(n, seed)
-        train = None if self.train is None else self._cached(self.train, "training items")
+        seen = self.train
+        if seen is not None and space.dim is not None:
+            seen = seen.first(most_train)
+        self.seen_labels = None if seen is None else seen.labels
+        train = None if seen is None else self._cached(seen, "training items")
         self.sets = FeatureSets(
             space=space.name,
             generated=np.concatenate([*self._features(self.generated, "samples")]),
@@ -208,8 +214,7 @@ class _Judging:
         self.reporter.note("measuring …")
         run, sets, reference, train = self.run, self.sets, self.reference, self.train
         measures = measure_features(sets)
-        asked, real = self.labels, reference.labels
-        seen = None if train is None else train.labels
+        asked, real, seen = self.labels, reference.labels, self.seen_labels
         if sets.train is not None and not (asked is None or real is None or seen is None):
             measures["label_fidelity"] = label_fidelity(
                 *(sets.train, seen),
@@ -297,7 +302,8 @@ class _Judging:
         digest = hashlib.sha256()
         for start in range(0, len(items), _CHUNK):
             digest.update(np.ascontiguousarray(items[start : start + _CHUNK]).tobytes())
-        key = key_of("features", space.name, digest.hexdigest())
+        # what stored items mean may be said by the spec: the numbers of a text's pieces are
+        key = key_of("features", space.name, self.run.spec.to_json(), digest.hexdigest())
         cache = Cache(getattr(self.run.config.data, "cache", None))
         return np.load(cache.entry(key, build) / _FEATURES, mmap_mode="r", allow_pickle=False)
 

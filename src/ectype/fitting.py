@@ -88,14 +88,17 @@ def fit(
     asked_budget, extension = parse_budget(budget, steps)
     start = start_path(start, folder)
     try:
+        changes = as_changes(settings)
+        asked = asked_config(kind, model, asked_budget, seed, labels, changes)
+        asked = dataclasses.replace(asked, start=start)
         if new and folder.exists():
+            if extension:
+                raise UsageError("what starts afresh cannot be extended", where="--new")
+            decide(asked, changes, kind)  # nothing is moved for a call that cannot be carried out
             with folder.lock():
                 aside = folder.put_aside()
             reporter.note(f"the run that was here is now {aside}")
         with folder.lock():
-            changes = as_changes(settings)
-            asked = asked_config(kind, model, asked_budget, seed, labels, changes)
-            asked = dataclasses.replace(asked, start=start)
             work = _Work(kind, folder, reporter, source, device)
             if folder.exists():
                 work.go_on(asked, explicit_budget=budget or steps, extension=extension)

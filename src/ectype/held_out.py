@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from dataclasses import dataclass
@@ -37,11 +38,10 @@ class HeldOut:
     notes: tuple[str, ...] = ()
 
 
-def find(run: Run, source: Any = None, *, train_items: int = TRAIN_ITEMS) -> HeldOut:
+def find(run: Run, source: Any = None) -> HeldOut:
     """The test part of the run's own data, or all of a source that the model has not seen.
 
-    A source that gives the run's own dataset, because that was moved, is read as such. Of the
-    training items at most `train_items` are taken.
+    A source that gives the run's own dataset, because that was moved, is read as such.
 
     Raises:
         UsageError: the run's data are not there, or not what they were.
@@ -58,16 +58,16 @@ def find(run: Run, source: Any = None, *, train_items: int = TRAIN_ITEMS) -> Hel
     else:
         own = _own_or_none(run, source)
     if own is not None:
-        return part_of(own, "test", train_items=train_items)
+        return part_of(own, "test")
     if source is None or _is_same_place(source, run.source):  # the training items are among them
         place = run.source if _is_path(run.source) else run.path
         message = "the data are not those that the run was made with"
         raise UsageError(message, where=str(place), hint=offer)
-    return _further(run, source, train_items)
+    return _further(run, source)
 
 
-def part_of(dataset: Dataset, part: Part, *, train_items: int = TRAIN_ITEMS) -> HeldOut:
-    """One part of a run's dataset, and at most so many of its training items.
+def part_of(dataset: Dataset, part: Part) -> HeldOut:
+    """One part of a run's dataset, and its training items.
 
     Raises:
         DataError: it holds too few items.
@@ -75,7 +75,7 @@ def part_of(dataset: Dataset, part: Part, *, train_items: int = TRAIN_ITEMS) -> 
     count = len(dataset.parts[part])
     hint = f"name further data, or train with a larger {part} part (data.{part} for pictures)"
     _check_count(count, f"items in the {part} part", hint)
-    train = _choose(dataset, "train", train_items)
+    train = _choose(dataset, "train", TRAIN_ITEMS)
     return HeldOut(
         reference=_choose(dataset, part, count),
         train=train,
@@ -87,7 +87,7 @@ def part_of(dataset: Dataset, part: Part, *, train_items: int = TRAIN_ITEMS) -> 
     )
 
 
-def _further(run: Run, source: Any, train_items: int) -> HeldOut:
+def _further(run: Run, source: Any) -> HeldOut:
     """All of a source but what the model was trained on."""
     items, rejects = run.domain.read(source, run.spec)
     facts = {"held out": f"{len(items):,} items of {source if _is_path(source) else 'an array'}"}
@@ -103,7 +103,7 @@ def _further(run: Run, source: Any, train_items: int) -> HeldOut:
     _check_count(len(unseen), "items that the model has not seen", "give more of the same kind")
     return HeldOut(
         reference=Chosen(items, np.random.default_rng(0).permutation(unseen)),
-        train=None if own is None else _choose(own, "train", train_items),
+        train=None if own is None else _choose(own, "train", TRAIN_ITEMS),
         facts={**facts, "note": note} if own is None or seen else facts,
         notes=(note,) if own is None or seen else (),
     )
@@ -112,7 +112,8 @@ def _further(run: Run, source: Any, train_items: int) -> HeldOut:
 def _prepared(run: Run, source: Any) -> Dataset | None:
     """The run's dataset, prepared as `fit` was asked to, if a source gives it."""
     content = run.folder.read_config()
-    asked = load_config(content["asked"], run.domain.Settings)
+    asked, resolved = (load_config(content[k], run.domain.Settings) for k in ("asked", "resolved"))
+    asked = dataclasses.replace(asked, data=resolved.data)  # a run to start from may decide on it
     dataset = prepare_data(run.domain, source, asked, content["device"])
     return dataset if dataset.fingerprint == content["fingerprint"] else None
 

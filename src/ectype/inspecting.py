@@ -79,7 +79,9 @@ def inspect(
         f"on {precision.device.type}, {precision.reason}",
         "the network's capacity "
         + (
-            "is a fixed one"
+            f"is {asked.training.capacity}, as you set it"
+            if asked.training.capacity
+            else "is a fixed one"
             if asked.budget.steps
             else "is chosen at the start, from the speed measured on this machine"
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,14 +36,12 @@ class Facts:
     Attributes:
         domain: kind of data.
         items: training items.
-        size: places in an item, for instance the pixels of a picture.
         labels: how many there are.
         budget: of the training.
     """
 
     domain: str
     items: int
-    size: int
     labels: int
     budget: Budget
 
@@ -94,7 +91,6 @@ def facts_of(dataset: Dataset, budget: Budget) -> Facts:
     return Facts(
         domain=spec.domain,
         items=len(dataset.parts["train"]),
-        size=math.prod(spec.shape[:-1]),
         labels=spec.classes,
         budget=budget,
     )

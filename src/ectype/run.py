@@ -260,7 +260,7 @@ class Run:
             raise UsageError(
                 f"the weights are damaged: {error}",
                 where=str(self.folder.weights),
-                hint="run `ectype fit` again to write them anew",
+                hint="delete this file and run `ectype fit` again: it is written anew",
             ) from None
         model.load_state_dict(weights, strict=False)
         missing = set(exported(model)) - set(weights)
@@ -268,7 +268,7 @@ class Run:
             raise UsageError(
                 f"the weights lack {len(missing)} entries, {min(missing)} among them",
                 where=str(self.folder.weights),
-                hint="run `ectype fit` again to write them anew",
+                hint="delete this file and run `ectype fit` again: it is written anew",
             )
         return place(model, self.precision.device).eval().requires_grad_(False)
 

@@ -63,7 +63,7 @@ class Stage:
             path=path,
             folder=RunFolder(path),
             spec=Spec(domain="points", shape=(2,)),
-            sample=lambda n: SimpleNamespace(**dict.fromkeys(("data", "items"), np.zeros((n, 2)))),
+            sample=lambda n: SimpleNamespace(data=["presented"] * n, items=np.zeros((n, 2))),
             **facts,
         )
 

@@ -174,6 +174,35 @@ def test_a_run_can_be_evaluated(case, family, tmp_path):
     assert (run.path / "report.html").exists()
 
 
+@pytest.mark.parametrize("kind", ["points", "grey pictures", "sounds", "texts", "rows"])
+def test_both_families_can_be_compared(kind, tmp_path, monkeypatch):
+    """The trainings count steps here; all else is as it is."""
+    case = CASES[kind]
+
+    def few_steps(*args, budget, **more):
+        del budget
+        return ectype.fit(*args, steps=2, **more)
+
+    monkeypatch.setattr("ectype.choose.contest.fit", few_steps)
+    monkeypatch.setattr("ectype.choose.comparing.LEAST_PART", 12)
+    parts = {} if kind == "points" else {"data.validation": 0.25, "data.test": 0.25}
+    found = ectype.compare(
+        case.source,
+        budget=600,
+        out=tmp_path / "out",
+        domain=case.domain,
+        settings={**TINY, "gan.gamma": 1, **parts},
+        device="cpu",
+    )
+    assert [len(rung.names) for rung in found.state.rungs] == [2, 1]
+    assert not any(found.state.failure(name) for name in ("gan", "vae"))
+    sheet = found.folder / found.state.results("vae")[0].samples
+    run = ectype.load(found.folder / found.state.results("gan")[0].run, domain=case.domain)
+    drawn = ectype.load(tmp_path / "out/candidates/vae/rung-1", domain=case.domain)
+    expected = case.domain.preview(drawn.sample(36).items, run.spec, tmp_path / "expected")
+    assert sheet.read_bytes() == expected.read_bytes()
+
+
 @cells
 def test_sample_i_of_a_seed_is_always_the_same(case, family, tmp_path):
     run = fit(case, family, tmp_path / "run", steps=4)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from ectype.measures import intervals
 from ectype.measures.intervals import (
@@ -10,6 +11,7 @@ from ectype.measures.intervals import (
     choice,
     deviations,
     interval,
+    share_interval,
     standard_deviations,
 )
 
@@ -101,3 +103,9 @@ def test_an_interval_stays_within_what_the_figure_can_be():
     assert interval(0.5, 0.1, 0, 1) == pytest.approx((0.304, 0.696))
     assert interval(0.95, 0.1, 0, 1) == pytest.approx((0.754, 1))
     assert interval(1, 1, 0) == pytest.approx((0, 2.96))
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 12), (3, 500), (250, 500), (12, 12)])
+def test_the_interval_of_a_share_is_that_of_scipy(count: int, n: int):
+    expected = binomtest(count, n).proportion_ci(method="wilson")
+    assert share_interval(count / n, n) == pytest.approx(tuple(expected), abs=1e-4)

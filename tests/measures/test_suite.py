@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ectype.errors import DataError
 from ectype.measures.frechet import frechet_distance
-from ectype.measures.intervals import choice
+from ectype.measures.intervals import choice, share_interval
 from ectype.measures.linear import RIDGE
 from ectype.measures.measure import Measure
 from ectype.measures.suite import FeatureSets, label_fidelity, measure_features
@@ -158,5 +158,4 @@ def test_label_fidelity_is_the_accuracy_of_a_classifier_of_real_items():
         assert found.floor == classifier.score(scaler.transform(reference), c)
         assert (found.better, found.n, found.features) == ("higher", 200, "points")
         assert found.interval is not None
-        sd = (found.value * (1 - found.value) / 200) ** 0.5
-        assert found.interval[1] - found.interval[0] == pytest.approx(2 * 1.96 * sd, rel=0.5)
+        assert found.interval == share_interval(found.value, 200)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 
 from ectype.measures.privacy import closest, membership
 from ectype.measures.support import alpha_precision, beta_recall
@@ -22,7 +21,7 @@ from ectype.measures.table import (
     pair_trends,
     total_variation,
 )
-from ectype.measures.trees import area_under_curve, two_sample_trees, usefulness
+from ectype.measures.trees import two_sample_trees, usefulness
 
 NAMES = np.array([False, False, True, True])
 
@@ -160,13 +159,6 @@ def test_exact_copies_are_found_with_their_gaps():
     made = np.concatenate([train[3:5], rows(50, 1), train[90:91]])
     flags = exact_copies(made, train)
     assert np.flatnonzero(flags).tolist() == [0, 1, 52]
-
-
-def test_area_under_the_curve_is_that_of_scikit_learn():
-    random = np.random.default_rng(0)
-    positive = random.random(300) < 0.4
-    score = (random.normal(size=300) + positive).round(1)
-    assert area_under_curve(positive, score) == pytest.approx(roc_auc_score(positive, score))
 
 
 def test_usefulness_is_that_of_what_it_was_learned_from():

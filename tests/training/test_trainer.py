@@ -1,11 +1,13 @@
 """The game: whose turn it is, what changes in it, and how long it goes on."""
 
+import signal
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from ectype.config import Budget
+from ectype.errors import InterruptedRun
 from ectype.training import clock as clock_module
 from ectype.training import trainer as module
 from ectype.training.clock import Clock
@@ -252,6 +254,17 @@ def test_previews_of_a_long_run(now, tmp_path):
     assert extended.resume()
     extended.run()
     assert steps == [510]
+
+
+def test_a_signal_that_comes_at_the_very_end_is_not_lost(tmp_path):
+    def preview(step):
+        if step == 10:
+            signal.raise_signal(signal.SIGTERM)
+
+    trainer = make_trainer(tmp_path, preview=preview)
+    with pytest.raises(InterruptedRun, match="stopped at step 10 and saved"):
+        trainer.run()
+    assert make_trainer(tmp_path).resume()
 
 
 @pytest.mark.parametrize("counted", ["seconds", "steps"])

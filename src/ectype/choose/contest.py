@@ -184,7 +184,7 @@ class Contest:
         if not math.isfinite(found.value):
             return dataclasses.replace(trial, failure="its samples hold what is no number")
         path = self.folder / "candidates" / name / "samples"
-        sheet = self.domain.preview(run.sample(SHEET_ITEMS).data, run.spec, path)
+        sheet = self.domain.preview(run.sample(SHEET_ITEMS).items, run.spec, path)
         return dataclasses.replace(
             trial,
             measures=measures,

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectype.measures.intervals import share_interval
 from ectype.measures.measure import Measure
 from ectype.nets.mel import log_mel
 
@@ -33,6 +34,14 @@ SILENT, CLIPPED_SHARE, CLIPPED_PEAK = 1e-3, 0.01, 0.98
 RESOLUTIONS = (0.128, 0.064, 0.032, 0.016)
 
 _CHUNK = 64
+
+
+class Sounds(Protocol):
+    """Stored sounds, in an array or where they lie."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: slice, /) -> NDArray[Any]: ...
 
 
 def mono(items: NDArray[Any]) -> Floats:
@@ -217,17 +226,27 @@ def si_sdr(x: Floats, y: Floats) -> NDArray[np.float64]:
 
 
 def share_measures(
-    generated: NDArray[Any], reference: NDArray[Any], train: NDArray[Any] | None
+    generated: NDArray[Any], reference: Sounds, train: Sounds | None
 ) -> dict[str, Measure]:
-    """Shares of silent and of clipped sounds; the floor is the share among real ones."""
-    real = reference if train is None else np.concatenate([reference, train])
+    """Shares of silent and of clipped sounds; the floor is the share among real ones.
+
+    Real ones are read some at a time: they may be many, and lie on a disk.
+    """
+    real = [reference] if train is None else [reference, train]
     found = {}
     for name, flag in (("silent_share", is_silent), ("clipped_share", is_clipped)):
+        flags = [
+            flag(sounds[start : start + _CHUNK])
+            for sounds in real
+            for start in range(0, len(sounds), _CHUNK)
+        ]
+        share = float(flag(generated).mean())
         found[name] = Measure(
-            value=float(flag(generated).mean()),
+            value=share,
             better="lower",
             n=len(generated),
-            floor=float(flag(real).mean()),
+            floor=float(np.concatenate(flags).mean()),
+            interval=share_interval(share, len(generated)),
         )
     return found
 

@@ -84,3 +84,15 @@ def interval(
     """Give value ± 1.96 deviations, about 95 %, within what the figure can be."""
     reach = NORMAL_95 * deviation
     return max(low, value - reach), min(high, value + reach)
+
+
+def share_interval(share: float, n: int) -> tuple[float, float]:
+    """The interval of a share of n items, about 95 %; not empty at 0 and 1 either.
+
+    The score interval of "Probable Inference, the Law of Succession, and Statistical Inference"
+    (Wilson, JASA 22, 1927).
+    """
+    z2 = NORMAL_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = NORMAL_95 / (1 + z2 / n) * (share * (1 - share) / n + z2 / (4 * n**2)) ** 0.5
+    return max(0.0, middle - reach), min(1.0, middle + reach)

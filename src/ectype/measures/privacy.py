@@ -10,7 +10,7 @@ import numpy as np
 
 from ectype.measures.copying import nearest
 from ectype.measures.features import Features
-from ectype.measures.trees import area_under_curve
+from ectype.measures.linear import auc
 
 
 def closest(generated: Features, train: Features) -> float:
@@ -25,6 +25,5 @@ def membership(generated: Features, train: Features, held_out: Features) -> floa
     ROC curve of that guess over training and held-out rows (van Breugel et al., arXiv 2302.12580,
     call this attack DCR).
     """
-    rows = np.concatenate([train, held_out])
-    distances = nearest(rows, generated)[1]
-    return area_under_curve(np.arange(len(rows)) < len(train), -np.asarray(distances))
+    seen, unseen = (nearest(rows, generated)[1] for rows in (train, held_out))
+    return auc(-np.asarray(seen), -np.asarray(unseen))

@@ -18,7 +18,7 @@ from ectype.measures.intervals import (
     choice,
     deviations,
     interval,
-    standard_deviations,
+    share_interval,
 )
 from ectype.measures.kid import kernel_distance
 from ectype.measures.linear import logistic_regression, two_sample_auc
@@ -124,7 +124,7 @@ def measure_features(sets: FeatureSets, *, seed: int = 0) -> dict[str, Measure]:
         )
         for name, (better, low, high) in _BETWEEN.items()
     }
-    return measures if sets.train is None else {**measures, **_copying(sets, sets.train, seed)}
+    return measures if sets.train is None else {**measures, **_copying(sets, sets.train)}
 
 
 def _blocks(features: Features, n: int, generator: np.random.Generator) -> list[Features]:
@@ -155,7 +155,7 @@ def _between(generated: Features, reference: Features) -> dict[str, float]:
     }
 
 
-def _copying(sets: FeatureSets, train: Features, seed: int) -> dict[str, Measure]:
+def _copying(sets: FeatureSets, train: Features) -> dict[str, Measure]:
     copies, nearer = copying(sets.generated, train, sets.reference)
     return {
         "nearer_to_train": Measure(
@@ -166,11 +166,11 @@ def _copying(sets: FeatureSets, train: Features, seed: int) -> dict[str, Measure
             interval=nearer.interval,
             features=sets.space,
         ),
-        "near_copies": _copies(copies, sets.space, seed),
+        "near_copies": _copies(copies, sets.space),
     }
 
 
-def share_of_copies(sets: FeatureSets, *, seed: int = 0) -> Measure:
+def share_of_copies(sets: FeatureSets) -> Measure:
     """The share of samples that are near copies, alone: for a further space.
 
     Raises:
@@ -179,11 +179,11 @@ def share_of_copies(sets: FeatureSets, *, seed: int = 0) -> Measure:
     if sets.train is None:
         raise ValueError("without training items there is nothing to copy")
     copies = near_copies(sets.generated, sets.train, sets.reference)
-    return _copies(copies, sets.space, seed)
+    return _copies(copies, sets.space)
 
 
-def _copies(copies: NearCopies, space: str, seed: int) -> Measure:
-    return _share(copies.flags, "lower", floor=copies.floor, space=space, seed=seed)
+def _copies(copies: NearCopies, space: str) -> Measure:
+    return _share(copies.flags, "lower", floor=copies.floor, space=space)
 
 
 def label_fidelity(
@@ -219,22 +219,17 @@ def label_fidelity(
         classifier.logits(x).argmax(1).numpy() == labels
         for x, labels in ((generated, generated_labels), (reference, reference_labels))
     )
-    return _share(right, "higher", floor=float(floor.mean()), space=space, seed=0)
+    return _share(right, "higher", floor=float(floor.mean()), space=space)
 
 
-def _share(
-    flags: NDArray[np.bool_], better: Better, *, floor: float, space: str, seed: int
-) -> Measure:
+def _share(flags: NDArray[np.bool_], better: Better, *, floor: float, space: str) -> Measure:
     """Give the share of samples that a flag is set for, with its interval."""
     share = float(flags.mean())
-    deviation = standard_deviations(
-        lambda i: {"share": float(flags[i].mean())}, len(flags), seed=seed
-    )["share"]
     return Measure(
         value=share,
         better=better,
         n=len(flags),
         floor=floor,
-        interval=interval(share, deviation, 0, 1),
+        interval=share_interval(share, len(flags)),
         features=space,
     )

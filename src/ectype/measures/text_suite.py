@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ectype.measures.intervals import NORMAL_95, interval, standard_deviations
+from ectype.measures.intervals import (
+    NORMAL_95,
+    interval,
+    share_interval,
+    standard_deviations,
+)
 from ectype.measures.measure import Measure
 from ectype.measures.ngrams import UNKNOWN, NGrams
 from ectype.measures.texts import (
@@ -162,9 +167,7 @@ def _copying(
     some, real = generated[:MOST_COMPARED], reference[:MOST_COMPARED]
     copied = longest_copied(some, train)
     value = float(copied.mean())
-    deviation = standard_deviations(
-        lambda i: {"value": float(copied[i].mean())}, len(copied), seed=0
-    )["value"]
+    error = float(copied.std(ddof=1)) / len(copied) ** 0.5
     return {
         "verbatim_copies": _share(
             [text in seen for text in generated],
@@ -175,7 +178,7 @@ def _copying(
             better="lower",
             n=len(some),
             floor=float(longest_copied(real, train).mean()),
-            interval=interval(value, deviation, 0, 1),
+            interval=interval(value, error, 0, 1),
             note="the longest string that a sample shares with a training text, as a share of it",
         ),
     }
@@ -183,15 +186,11 @@ def _copying(
 
 def _share(flags: Sequence[bool], floor: float) -> Measure:
     """The share of samples that something is true of: less is better."""
-    values = np.array(flags, float)
-    deviation = standard_deviations(
-        lambda i: {"value": float(values[i].mean())}, len(values), seed=0
-    )["value"]
-    value = float(values.mean())
+    share = float(np.mean(flags))
     return Measure(
-        value=value,
+        value=share,
         better="lower",
-        n=len(values),
+        n=len(flags),
         floor=floor,
-        interval=interval(value, deviation, 0, 1),
+        interval=share_interval(share, len(flags)),
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectype.errors import UsageError
+from ectype.measures.linear import auc
 from ectype.measures.table import Flags, Rows
 
 #: Trees sort a column into at most so many values; rarer names are taken together.
@@ -33,7 +34,8 @@ def two_sample_trees(real: Rows, generated: Rows, names: Flags, *, seed: int = 0
     model = _trees("HistGradientBoostingClassifier", names, seed)
     frequent = _Frequent(fit_x, names)
     model.fit(frequent(fit_x), target)
-    return area_under_curve(target == 1, model.predict_proba(frequent(new_x))[:, 1])
+    generated_looks, real_looks = np.split(model.predict_proba(frequent(new_x))[:, 1], [half])
+    return auc(generated_looks, real_looks)
 
 
 def usefulness(fit_to: Rows, held_out: Rows, names: Flags, target: int, *, seed: int = 0) -> float:
@@ -63,23 +65,12 @@ def usefulness(fit_to: Rows, held_out: Rows, names: Flags, target: int, *, seed:
     for position, name in enumerate(model.classes_):
         there = new_y == name
         if 0 < there.sum() < len(there):
-            found.append((area_under_curve(there, judged[:, position]), float(there.mean())))
+            score = judged[:, position]
+            found.append((auc(score[there], score[~there]), float(there.mean())))
     if not found:
         raise ValueError("no name of the target is in both sets")
     areas, weights = np.array(found).T
     return float(np.average(areas, weights=weights))
-
-
-def area_under_curve(positive: Flags, score: NDArray[Any]) -> float:
-    """The chance that a positive item's score is above a negative one's; ties count half.
-
-    Mann and Whitney's statistic over the product of both numbers.
-    """
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    rank = np.cumsum(counts) - (counts - 1) / 2
-    above = rank[inverse][positive].sum()
-    n, m = int(positive.sum()), int((~positive).sum())
-    return float((above - n * (n + 1) / 2) / (n * m))
 
 
 class _Frequent:

@@ -165,7 +165,7 @@ class Trainer:
                 self.tick()
             self._draw_due_preview()
             saved = self.save()
-        if stop.received and progress < 1:
+        if stop.received:
             raise InterruptedRun(
                 f"stopped at step {self.step:,} and {'saved' if saved else 'not saved: damaged'}",
                 signal_number=stop.received,

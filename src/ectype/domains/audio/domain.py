@@ -303,7 +303,7 @@ class AudioDomain(Domain):
         """Shares of silent and of clipped sounds."""
         from ectype.measures.audio import share_measures
 
-        return share_measures(generated, reference[:], None if train is None else train[:])
+        return share_measures(generated, reference, train)
 
     def reconstruction_measures(
         self, originals: np.ndarray, copies: np.ndarray, spec: AudioSpec
