@@ -18,6 +18,13 @@ def test_the_default_penalty_weight_joins_the_published_points(dimensions, gamma
     assert default_gamma(dimensions) == pytest.approx(gamma)
 
 
+def test_the_penalty_gp_has_no_form_of_differences():
+    gan = GanSettings(penalty="gp", penalty_form="finite_difference")
+    config = Config(family="gan", domain="points", budget=Budget(steps=1), gan=gan)
+    with pytest.raises(UsageError, match="asks for the length"):
+        build(config, lambda *_, **__: nn.Identity(), Gaussian(), classes=0, dimensions=2)
+
+
 def test_a_light_kl_needs_a_learned_prior():
     vae = VaeSettings(prior="normal", beta=0.1)
     config = Config(family="vae", domain="points", budget=Budget(steps=1), vae=vae)

@@ -162,3 +162,15 @@ def test_no_temperature_is_the_centre_of_a_part(monkeypatch: pytest.MonkeyPatch)
     assert len(used) == 4
     distance = (drawn[:, None] - used).norm(dim=2).amin(1)
     torch.testing.assert_close(distance, torch.zeros(50))
+
+
+def test_what_is_no_number_is_left_to_the_guard():
+    prior = flow_prior(2, classes=2)
+    z, label = torch.randn(50, 2, generator=seeded()), torch.arange(50) % 2
+    prior.fit(z, label, seeded(1))
+    before = {name: value.clone() for name, value in prior.state_dict().items()}
+    lost = z.clone()
+    lost[7] = torch.nan
+    prior.fit(lost, label, seeded(1))
+    assert all(torch.equal(value, before[name]) for name, value in prior.state_dict().items())
+    assert prior.loss(lost, label, seeded()).isnan()

@@ -112,3 +112,25 @@ def test_the_average_is_not_trained():
     assert all(p.requires_grad for p in module.parameters())
     live = {p.data_ptr() for p in module.parameters()}
     assert not live & {p.data_ptr() for p in ema.average.parameters()}
+
+
+def test_a_module_that_begins_late_has_an_average_of_its_own():
+    """As if there had been no updates before: its first weights leave no trace."""
+    early, late, alone = network(), network(), network()
+    together = ExponentialAverage({"early": early, "late": late}, 0.5)
+    for _ in range(30):
+        disturbed(early)
+        together.update()
+    disturbed(late)
+    alone.load_state_dict(late.state_dict())
+    together.begin(late)
+    reference = ExponentialAverage({"late": alone}, 0.5)
+    for _ in range(10):
+        for module in (early, late):
+            disturbed(module)
+        alone.load_state_dict(late.state_dict())
+        together.update()
+        reference.update()
+    state = {k: v for k, v in together.state().items() if k.startswith("late.")}
+    assert_same(state, reference.state())
+    assert together.begun == {"early": 0, "late": 30}

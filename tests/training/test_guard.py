@@ -135,6 +135,7 @@ def test_items_are_alike_by_their_distance_against_their_length():
     assert symptoms.are_alike(one + 0.01 * noise)
     assert not symptoms.are_alike(one + 0.2 * noise)
     assert not symptoms.are_alike(noise)
+    assert symptoms.are_alike(noise[:1]), "there is nothing it could differ from"
 
 
 def test_generating_for_a_look_leaves_the_model_as_it_was():
@@ -180,6 +181,7 @@ def test_a_discriminator_is_saturated_when_it_no_longer_errs():
     assert seen(1e-5, 11.0)
     assert not seen(0.025, 4.4), "the strongest of a healthy run"
     assert not seen(1e-5, 0.0), "a Wasserstein game at a draw"
+    assert not seen(-2.2, 2.2), "and one that the critic is winning, as it should"
     assert not symptoms.is_saturated(turns(kl=1.0, loss=1e-5)), "there is none"
 
 

@@ -11,7 +11,7 @@ from ectype.errors import InterruptedRun
 from ectype.training import clock as clock_module
 from ectype.training import trainer as module
 from ectype.training.clock import Clock
-from tests.training.game import ITEMS, Duel, differing, make_trainer, weights_of
+from tests.training.game import ITEMS, Duel, Notes, differing, make_trainer, weights_of
 
 
 @pytest.fixture
@@ -157,6 +157,53 @@ def test_preparing_is_done_once_before_the_first_turn(stop_at, tmp_path):
     assert [step for step, _ in calls] == [5]
     seen = calls[0][1]
     assert sorted(seen.tolist()) == sorted(ITEMS.tolist()), "every training item, once"
+
+
+def test_who_had_not_prepared_when_all_was_healthy_prepares_anew(tmp_path):
+    calls = []
+    asked = {
+        "right": {
+            "prepare": lambda items, generator: calls.append(trainer.step),
+            "plays": lambda progress, step: step >= 3,
+        }
+    }
+    trainer = make_trainer(tmp_path, Duel(asked))
+    trainer.keep_healthy()
+    for _ in range(5):
+        trainer.round(0.0)
+    assert calls == [3]
+    trainer.roll_back()
+    trainer.round(0.0)
+    assert calls == [3, 5]
+    trainer.keep_healthy()
+    trainer.roll_back()
+    trainer.round(0.0)
+    assert calls == [3, 5], "now it had"
+
+
+def test_what_is_trained_late_is_averaged_from_then_on(tmp_path):
+    asked = {
+        "left": {"prepare": lambda items, generator: None, "plays": lambda progress, step: step > 4}
+    }
+    trainer = make_trainer(tmp_path, Duel(asked), ema=0.5)
+    trainer.run()
+    assert trainer.ema.begun == {"left": 5}
+    late = make_trainer(tmp_path, Duel(asked))
+    assert late.resume()
+    assert late.ema.begun == {"left": 5}
+
+
+def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
+    first = make_trainer(tmp_path, budget=Budget(steps=4))
+    first.run()
+    state = first.state()
+    state.values["device"] = "cuda"
+    state.tensors["random.training"] = torch.zeros(16, dtype=torch.uint8)  # as large as CUDA's
+    notes = Notes()
+    later = make_trainer(tmp_path, reporter=notes)
+    later.load_state(state)
+    assert later.step == 4
+    assert notes.notes == ["going on on cpu: the noise is not what it would have been"]
 
 
 def test_a_clock_of_steps(now):

@@ -65,7 +65,8 @@ class Player:
         max_gradient_norm: gradients are scaled down to this Euclidean norm, if given.
         plays: whether it takes its turn, a pure function of progress and step.
         draws: whether its turn has a batch of its own, or that of the turn before in the round.
-        prepare: called once, before this player's first turn, with all training items.
+        prepare: called before this player's first turn, and before the first after it has not
+            played for a while, with all training items or many of them.
     """
 
     name: str

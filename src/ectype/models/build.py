@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from ectype.config import Config
+from ectype.config import Config, GanSettings
 from ectype.errors import UsageError
 from ectype.models.adversarial import AdversarialVae, Opponent
 from ectype.models.base import Model, Turn
@@ -60,6 +60,7 @@ def build(
         settings, latent = config.gan, config.gan.latent
         gamma = settings.gamma if settings.gamma is not None else default_gamma(dimensions)
         _check_augmentation(config, augmentation)
+        _check_penalty(settings)
         if not differentiable:
             return _latent_gan(config, network, likelihood, classes=classes)
         return Gan(
@@ -141,6 +142,16 @@ def _check_augmentation(config: Config, augmentation: Augmentation | None) -> No
             f"there is no augmentation for the domain “{config.domain}”",
             where=f"gan.augment={config.gan.augment:g}",
             hint="leave it at adaptive, which does nothing there, or set it to off",
+        )
+
+
+def _check_penalty(settings: GanSettings) -> None:
+    if settings.penalty == "gp" and settings.penalty_form == "finite_difference":
+        raise UsageError(
+            "a difference along one direction says how long a gradient is only in the mean of its "
+            "square, and the penalty gp asks for the length",
+            where="gan.penalty_form=finite_difference",
+            hint="leave it at exact, or take r1, r2 or r1+r2",
         )
 
 

@@ -54,7 +54,7 @@ def finite_difference_norm(
     Its expectation over ε tends to ‖∇ₓ D(x)‖² as σ → 0, without a double backward.
     """
     noise = torch.randn(x.shape, generator=generator, device=x.device)
-    nearby = x.detach() + SIGMA * noise.to(memory_format=torch.preserve_format)
+    nearby = x.detach() + SIGMA * noise
     return ((discriminator(x.detach(), label) - discriminator(nearby, label)) / SIGMA).square()
 
 

@@ -36,7 +36,9 @@ class MixturePrior(nn.Module):
 
     @torch.no_grad()
     def fit(self, z: Tensor, label: Tensor | None, generator: torch.Generator) -> None:
-        """Fit to latents z (n, d) with labels (n,)."""
+        """Fit to latents z (n, d) with labels (n,); not to what is no number: the guard sees it."""
+        if not torch.isfinite(z).all():
+            return
         self.mixture.fit(z, generator)
         if label is None:
             self.label_parts.copy_(self.mixture.weights)
@@ -82,6 +84,7 @@ class FlowPrior(MixturePrior):
         """E ‖v(x_t, t) − (u − ε)‖² a dimension, t logit-normal (Esser et al. 2403.03206)."""
         with torch.no_grad():
             share = self.mixture.log_joint(z).softmax(1)
+            share = share.nan_to_num(1.0)  # the loss will be NaN, which the guard answers
             part = torch.multinomial(share, 1, generator=generator).squeeze(1)
             target = self.mixture.white(z, part)
         noise = torch.randn(z.shape, generator=generator, device=z.device)

@@ -47,11 +47,13 @@ class Encoder(nn.Module):
         tokens = x.long().t()
         tokens = tokens[: used_length(tokens)]
         ends = (tokens != END).sum(0).clamp(max=len(tokens) - 1)
-        embedded = self.embedding(tokens)
-        states, _ = self.forth(embedded)
-        # turned round, a text begins behind what fills it up; the unit learns to pass over that
-        _, back = self.back(embedded.flip(0))
-        read = [states[ends, torch.arange(len(x), device=x.device)], back[0]]
+        # each is turned round by itself: what fills it up, as others beside it ask, comes behind
+        places = torch.arange(len(tokens), device=x.device)[:, None]
+        turned = tokens.gather(0, torch.where(places <= ends, ends - places, places))
+        last = ends, torch.arange(len(x), device=x.device)
+        forth, _ = self.forth(self.embedding(tokens))
+        back, _ = self.back(self.embedding(turned))
+        read = [forth[last], back[last]]
         if label is not None and self.classes:
             read.append(F.one_hot(label, self.classes).to(back.dtype))
         mean, log_variance = self.head(torch.cat(read, 1)).chunk(2, 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -75,10 +76,12 @@ def plan_capacity(
 
 def seconds_per_item(trainer: Trainer) -> float:
     """Time a few rounds at the start of training, after a warm-up one."""
+    device = trainer.precision.device
+    wait = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     trainer.round(0.0)
+    wait()
     start = time.perf_counter()
     for _ in range(MEASURED_ROUNDS):
         trainer.round(0.0)
-    if trainer.precision.device.type == "cuda":
-        torch.cuda.synchronize()
+    wait()
     return (time.perf_counter() - start) / MEASURED_ROUNDS / trainer.batches.size

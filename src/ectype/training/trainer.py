@@ -130,6 +130,7 @@ class Trainer:
         self._sums: dict[str, tuple[Tensor, int]] = {}
         self._measures: dict[str, float] = {}
         self._healthy: dict[str, Tensor] = {}
+        self._healthy_prepared: set[str] = set()
 
     # --- the game -------------------------------------------------------------------------
 
@@ -189,6 +190,7 @@ class Trainer:
             with self.precision.autocast():
                 player.prepare(self.batches.in_order(PREPARE_ITEMS), self.generator)
             self._prepared.add(player.name)
+            self.ema.begin(player.module)
         self.model.requires_grad_(False)
         player.module.requires_grad_(True)
         if player.draws or self._dealt is None:
@@ -338,7 +340,10 @@ class Trainer:
             "step": self.step,
             "drawn": self.batches.drawn,
             "ema_updates": self.ema.updates,
+            "ema_begun": self.ema.begun,
             "prepared": sorted(self._prepared),
+            "healthy_prepared": sorted(self._healthy_prepared),
+            "device": self.precision.device.type,
             "seconds": self.clock.seconds(),
             "progress": self.clock.progress(self.step),
             "kept": self.step,
@@ -361,13 +366,16 @@ class Trainer:
     def keep_healthy(self) -> None:
         """Remember what was learned so far, to return to it."""
         self._healthy = {name: value.clone() for name, value in self.learned().items()}
+        self._healthy_prepared = {*self._prepared}
 
     def roll_back(self) -> None:
         """Return to what was learned when it was last healthy.
 
-        Steps, time, noise and the order of the data go on: what comes next is another try.
+        Steps, time, noise and the order of the data go on: what comes next is another try. Who had
+        not prepared by then prepares anew: what that made is gone.
         """
         self._load_learned(self._healthy)
+        self._prepared = {*self._healthy_prepared}
 
     def resume(self) -> bool:
         """Take up the newest whole checkpoint; False where there is none."""
@@ -390,12 +398,18 @@ class Trainer:
         tensors, values = checkpoint.tensors, checkpoint.values
         self._load_learned(tensors)
         self._healthy = part(tensors, "healthy.")
-        self.generator.set_state(tensors["random.training"].cpu())
+        device = self.precision.device.type
+        if values.get("device", device) == device:
+            self.generator.set_state(tensors["random.training"].cpu())
+        else:  # the state of one means nothing to the other
+            self.reporter.note(f"going on on {device}: the noise is not what it would have been")
         torch.set_rng_state(tensors["random.torch"].cpu())
         self.step = self._saved_step = values["step"]
         self.batches.drawn = values["drawn"]
         self.ema.updates = values["ema_updates"]
+        self.ema.begun.update(values.get("ema_begun", {}))
         self._prepared = set(values["prepared"])
+        self._healthy_prepared = set(values.get("healthy_prepared", values["prepared"]))
         self.clock = Clock(self.clock.budget, values["seconds"])
         self.rates = dict(values["rates"])
         self.model.dials.update(values["dials"])

@@ -133,7 +133,9 @@ def spread(items: Tensor) -> float:
 
 
 def are_alike(items: Tensor) -> bool:
-    """Whether the items are nearly the same one."""
+    """Whether the items are nearly the same one; a single item is."""
+    if len(items) < 2:
+        return True
     length = items.flatten(1).float().norm(dim=1).mean().item()
     return spread(items) < ALIKE * length
 
@@ -177,10 +179,11 @@ def active_units(model: Any, real: Batch) -> int:
 def is_saturated(turns: Sequence[Figures]) -> bool:
     """Whether a discriminator no longer errs.
 
-    Its margin D(real) − D(generated) tells this from games whose loss is small at a draw.
+    Its margin D(real) − D(generated) tells this from games whose loss is small at a draw, and a
+    loss near zero from that of Wasserstein, which is the margin's negative and has no end.
     """
     won = [
-        turn.values["loss"] < SATURATED and turn.values["margin"] > 0.5
+        abs(turn.values["loss"]) < SATURATED and turn.values["margin"] > 0.5
         for turn in turns
         if "margin" in turn.values
     ]
