@@ -47,11 +47,10 @@ def test_what_fills_a_text_up_does_not_count():
     together, log_variance = encoder(x, None)
     assert log_variance.shape == (3, LATENT)
     torch.testing.assert_close(together, torch.cat(alone))
-    turned, _ = encoder.back(encoder.embedding(torch.tensor([[0], [2], [1]])))
-    read = torch.cat(
-        [encoder.forth(encoder.embedding(torch.tensor([[1], [2], [0]])))[0], turned], 2
-    )
-    torch.testing.assert_close(together[0], encoder.head(read[-1, 0])[:LATENT])
+    forth, _ = encoder.forth(encoder.embedding(torch.tensor([[1], [2], [0]])))
+    back, _ = encoder.back(encoder.embedding(torch.tensor([[0], [2], [1]])))
+    read = torch.cat([forth[-1, 0], back[-1, 0]])
+    torch.testing.assert_close(together[0], encoder.head(read)[:LATENT])
     logits = net(z[:2], None, x[:2])
     assert (logits[:, 3:] == 0).all(), "nothing is computed behind the last end of a batch"
 

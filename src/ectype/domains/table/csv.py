@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import lzma
+import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: Encodings that a file shows by itself; any other has been named.
+FOUND_OUT = ("utf-8", *(codec for _, codec in _BOMS), "cp1252")
+_YEAR = re.compile(r"(1[5-9]|2[01])\d\d")
 _COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7z": lzma.open}
 csv.field_size_limit(2**30)
 
@@ -205,8 +209,8 @@ def _dialect(text: str, codec: str) -> tuple[Dialect, list[str]]:
     found = Dialect(
         encoding=codec, separator=best, quote=quote, escape=escape, header=True, newline=newline
     )
-    first = next(_rows(found, head))
-    if any(_is_number(name) for name in first):
+    records = [record for _, record in zip(range(LOOKED_AT), _rows(found, head), strict=False)]
+    if any(_is_number(name) for name in records[0]) and not _names_years(records):
         notes.append("Line 1 holds numbers, so it is no header: columns go by their position.")
         found = Dialect(**{**found.__dict__, "header": False})
     return found, notes
@@ -223,8 +227,28 @@ def _rows(dialect: Dialect, text: str) -> Iterator[list[str]]:
 
 
 def _quoted_by(head: str, quote: str) -> bool:
-    """Whether fields begin and end with this quote."""
-    return sum(head.count(s + quote) + head.count(quote + s) for s in SEPARATORS) > 4
+    """Whether fields begin and end with this quote, about as many.
+
+    Names such as 's-Gravenhage only begin with it.
+    """
+    ends = f"[{SEPARATORS}\r\n]"
+    opened = len(re.findall(rf"(?:^|{ends}) *{quote}", head))
+    closed = len(re.findall(rf"{quote}(?={ends}|$)", head))
+    return min(opened, closed) > 2 and abs(opened - closed) <= 0.1 * max(opened, closed)
+
+
+def _names_years(records: list[list[str]]) -> bool:
+    """Whether the numbers of line 1 are years that name columns, as in country,1990,1995.
+
+    Two years at least, no two alike, over columns that mostly hold something else.
+    """
+    first, *rows = records
+    places = [place for place, name in enumerate(first) if _is_number(name)]
+    years = {first[place].strip() for place in places}
+    if not 2 <= len(years) == len(places) or not all(map(_YEAR.fullmatch, years)):
+        return False
+    below = [row[place].strip() for row in rows for place in places if place < len(row)]
+    return sum(bool(_YEAR.fullmatch(text)) for text in below) < len(below) / 2
 
 
 def _named(separator: str) -> str:

@@ -22,9 +22,12 @@ MOSTLY = 0.9
 #: A sign before a number; letters there ("city 7") make it a name.
 _SIGN_BEFORE = re.compile(r"([$€£¥₹₩₽₺]?\s?)[+-]?[\d.,]")
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+#: Decimal point and thousands of the ways to write numbers.
+_POINTS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (".", "'"))
+#: Steps in seconds that dates may be multiples of.
+_STEPS = (86_400, 3600, 60, 1, 0.001, 1e-6)
 #: Times are taken as the table's own clock shows them.
 _EPOCH = datetime(1970, 1, 1)
-_DAY = 86_400
 
 _DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
@@ -33,6 +36,7 @@ _DATES = (
 )
 _TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 _ZONES = ("", "Z", "+00:00", "+0000", " UTC")
+_FRACTION = re.compile(r":\d+\.(\d+)")
 _MAY_BE_DATE = re.compile(r"\d{1,4}[-/. ](?:\d{1,2}|\w{3,9})\b|\w{3,9} \d{1,2}, \d{4}|\d{1,2}:\d\d")
 
 
@@ -41,8 +45,15 @@ def is_missing(text: str) -> bool:
     return text.strip().lower() in MISSING
 
 
-def numbers(texts: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
+def numbers(
+    texts: Sequence[str], *, comma: bool = False, known: dict[str, Any] | None = None
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Texts as numbers, float64 (n,), NaN for what is none; and the form of most of them.
+
+    Args:
+        texts: as they stand in the data.
+        comma: whether 1,250 is rather 1.25, as in files whose fields semicolons separate.
+        known: a form that comes before all others, if it fits as many.
 
     >>> values, form = numbers(["$1,200.50", "$3.00"])
     >>> values.tolist(), form["prefix"], form["thousands"], form["decimals"]
@@ -51,21 +62,20 @@ def numbers(texts: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
     best = np.full(len(texts), np.nan)
     form: dict[str, Any] = {}
     prefix, suffix = _units(texts)
-    for decimal, thousands in (
-        (".", ""),
-        (".", ","),
-        (",", ""),
-        (",", "."),
-        (".", " "),
-        (".", "'"),
-    ):
-        trial = {"prefix": prefix, "suffix": suffix, "decimal": decimal, "thousands": thousands}
+    points = sorted(_POINTS, key=lambda pair: pair == (".", ",")) if comma else _POINTS
+    units = {"prefix": prefix, "suffix": suffix}
+    trials = [{**units, "decimal": point, "thousands": group} for point, group in points]
+    if known and "decimal" in known:
+        trials.insert(0, {key: known[key] for key in trials[0]})
+    for trial in trials:
         found = [_plain(text, trial) for text in texts]
         values = np.array([np.nan if t is None else float(t) for t in found])
         if np.isfinite(values).sum() > np.isfinite(best).sum():
             best, form = values, {**trial, **_digits([t for t in found if t is not None])}
         if np.isfinite(best).all():
             break
+    if prefix and any(text.strip().startswith(f"-{prefix}") for text in texts):
+        form["sign_first"] = True
     return np.where(np.isfinite(best), best, np.nan), form
 
 
@@ -88,13 +98,15 @@ def write_number(value: float, form: dict[str, Any]) -> str:
     elif form.get("thousands", ",") not in ("", ","):
         text = text.replace(",", form["thousands"])
     text = text.removeprefix("-") if re.fullmatch(r"-0[.,]?0*", text) else text
-    return f"{form.get('prefix', '')}{text}{form.get('suffix', '')}"
+    sign = "-" if form.get("sign_first") and text.startswith("-") else ""
+    return f"{sign}{form.get('prefix', '')}{text.removeprefix(sign)}{form.get('suffix', '')}"
 
 
-def dates(texts: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]] | None:
+def dates(texts: Sequence[str], known: str = "") -> tuple[np.ndarray, dict[str, Any]] | None:
     """Texts as dates in whole steps since 1970, float64 (n,); None where they are no dates.
 
-    The form says what a step is, in seconds. A text that does not fit the rest gives NaN.
+    The form says what a step is, in seconds. A text that does not fit the rest gives NaN. Of
+    formats that fit, one with day, month and year in the order of a known one comes first.
 
     >>> values, form = dates(["03.01.1970", "04.01.1970"])
     >>> values.tolist(), form["format"], form["step"]
@@ -108,21 +120,31 @@ def dates(texts: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]] | None:
     if not fits:
         return None
     seconds = {fit: np.array([_seconds(text, fit) for text in texts]) for fit in fits}
-    best = max(fits, key=lambda fit: np.isfinite(seconds[fit]).sum())  # the first of equals
-    values = seconds[best]
-    there = values[np.isfinite(values)]
-    step = next(
-        s for s in (_DAY, 3600, 60, 1, 0.001, 1e-6) if (np.mod(there, s) == 0).all() or s < 1
+    best = max(  # the first of equals
+        fits, key=lambda fit: (_order(fit) == _order(known), np.isfinite(seconds[fit]).sum())
     )
-    padded = not any(re.search(r"(?<!\d)\d(?=[-/.:])", text) for text in texts)
+    values = seconds[best]
+    step = step_of(values[np.isfinite(values)])
+    days = [re.sub(r"\d+:.*", "", text) for text in texts]
     ambiguous = sum(np.isfinite(seconds[fit]).all() for fit in fits) > 1
-    return np.round(values / step), {
+    form = {
         "format": best,
         "step": step,
         "decimals": 0,
-        "padded": padded,
+        "padded": not any(re.search(r"(?<!\d)\d(?!\d)", day) for day in days),
         "ambiguous": bool(ambiguous),
     }
+    if ":" in best:
+        form["padded_hours"] = not any(re.search(r"(?<!\d)\d:", text) for text in texts)
+    if "%f" in best:
+        form["fraction"] = max(len(found[1]) for t in texts if (found := _FRACTION.search(t)))
+    return np.round(values / step), form
+
+
+def step_of(seconds: np.ndarray) -> float:
+    """The widest step that all of some seconds since 1970 are multiples of."""
+    micro = np.round(seconds * 1e6).astype(np.int64)
+    return next(s for s in _STEPS if (micro % round(s * 1e6) == 0).all())
 
 
 def write_date(value: float, form: dict[str, Any]) -> str:
@@ -132,8 +154,15 @@ def write_date(value: float, form: dict[str, Any]) -> str:
     '03.01.1970'
     """
     moment = _EPOCH + timedelta(seconds=value * form["step"])
-    text = moment.strftime(form["format"])
-    return text if form.get("padded", True) else re.sub(r"\b0(\d)", r"\1", text)
+    padded = form.get("padded", True)
+    pattern = form["format"]
+    if not padded:
+        pattern = pattern.replace("%d", str(moment.day)).replace("%m", str(moment.month))
+    if not form.get("padded_hours", padded):
+        pattern = pattern.replace("%H", str(moment.hour))
+        pattern = pattern.replace("%I", str((moment.hour - 1) % 12 + 1))
+    digits = f"{moment.microsecond:06d}"[: form.get("fraction", 6)]
+    return moment.strftime(pattern.replace("%f", digits))
 
 
 def decimals_of(values: np.ndarray) -> int | None:
@@ -148,11 +177,11 @@ def decimals_of(values: np.ndarray) -> int | None:
 def _units(texts: Sequence[str]) -> tuple[str, str]:
     """What stands before and behind the digits of every text, a currency for instance."""
     some = [text.strip() for text in texts[:1000]]
-    first = _SIGN_BEFORE.match(some[0]) if some else None
+    inside = [text.removeprefix("-") for text in some]
+    first = _SIGN_BEFORE.match(inside[0]) if some else None
     prefix = first[1] if first else ""
     last = re.search(r"\d(\s?[^\d\s.,]{1,4})$", some[0]) if some else None
     suffix = last[1] if last else ""
-    inside = [text.removeprefix("-") for text in some]
     if prefix and sum(text.startswith(prefix) for text in inside) < MOSTLY * len(some):
         prefix = ""
     if suffix and sum(text.endswith(suffix) for text in some) < MOSTLY * len(some):
@@ -162,12 +191,16 @@ def _units(texts: Sequence[str]) -> tuple[str, str]:
 
 def _plain(text: str, form: dict[str, Any]) -> str | None:
     """A text as Python writes numbers, or None where it is no number of the form."""
-    text = text.strip().removeprefix(form["prefix"]).removesuffix(form["suffix"])
+    text = text.strip().removesuffix(form["suffix"])
+    sign = "-" if text.startswith("-") else ""  # before a currency or behind it
+    text = sign + text.removeprefix(sign).removeprefix(form["prefix"])
     thousands, decimal = form["thousands"], form["decimal"]
     if thousands and thousands in text:
-        whole = text.partition(decimal)[0].lstrip("+-")
-        groups = whole.split(thousands)
+        whole, _, part = text.partition(decimal)
+        groups = whole.lstrip("+-").split(thousands)
         if not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:]):
+            return None
+        if groups[0].startswith("0") or thousands in part:  # 0,567 and 1.234,5 have decimals
             return None
         text = text.replace(thousands, "")
     if decimal == ",":
@@ -191,6 +224,11 @@ def _formats() -> Iterator[str]:
         for join in (" ", "T"):
             yield from (f"{date}{join}{time}{zone}" for date in _DATES for time in _TIMES)
     yield from _TIMES
+
+
+def _order(form: str) -> list[str]:
+    """In which order day, month and year stand in a format."""
+    return re.findall("%([dmy])", form.replace("%Y", "%y").replace("%b", "%m").lower())
 
 
 def _share(texts: Sequence[str], form: str) -> float:
