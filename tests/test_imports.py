@@ -57,7 +57,10 @@ MAY_IMPORT = {
     },
     "environment": {"config", "domains", "training"},
     "demo": {"ectype", "console", "errors", "pages", "training"},
-    "cli": {"ectype", "config", "console", "demo", "environment", "errors", "pages", "training"},
+    "cli": {
+        *("ectype", "config", "console", "demo", "environment", "errors", "files"),
+        *("pages", "training"),
+    },
     "__main__": {"cli"},
 }
 #: Of these parts only these modules: domains know likelihoods and nothing else of the models, and

@@ -1,5 +1,7 @@
 """Tables from end to end: what comes in comes out in kind, form and order."""
 
+import dataclasses
+import datetime
 import sys
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 
 import ectype
 from ectype.domains import recognise
-from ectype.domains.table.domain import TableDomain
+from ectype.domains.base import PrepareOptions
+from ectype.domains.table.domain import TableDomain, TableSettings
 from ectype.errors import DataError, UsageError
 from ectype.samples import MOST_TRIED, Tally, meeting
 from tests.domains.tables import prepared, table_spec
@@ -150,6 +153,27 @@ def test_a_label_column_is_kept_exactly(family, tmp_path):
         run.sample(3, label="x", where="kind=y")
 
 
+@pytest.mark.parametrize("family", ["vae", "gan"])
+def test_every_value_of_a_label_has_a_code_of_its_own(family, tmp_path):
+    cities = [f"city {i}" for i in range(30)] * 8 + ["rare", "rarer", "rarer"]
+    frame = typed(len(cities)).assign(city=cities)
+    run = fit(frame, tmp_path / "run", model=family, labels="city")
+    assert set(run.spec.labels) == set(cities)
+    for label in ("rare", "rarer", "city 3"):
+        assert (run.sample(20, label=label).data["city"] == label).all()
+
+
+def test_rare_values_of_a_label_are_learned_from():
+    for seed in range(5):
+        cities = [f"city {i}" for i in range(30)] * 8 + ["rare"]
+        frame = typed(len(cities)).assign(city=cities)
+        settings, options = TableSettings(), PrepareOptions(seed=seed, labels="city")
+        dataset = TableDomain().prepare(frame, settings, options)
+        assert dataset.labels is not None
+        learned = {dataset.spec.labels[i] for i in dataset.labels[dataset.parts["train"]]}
+        assert learned == set(cities)
+
+
 def test_conditions_that_are_never_met_end():
     tally = Tally()
 
@@ -187,6 +211,54 @@ def test_further_rows_are_read_in_the_form_of_the_run(tmp_path):
     more.write_text("farbe;Größe\nrot;1,5\n")
     with pytest.raises(DataError, match="lacks 3 of the run's columns, “Preis” among them"):
         domain.read(more, spec)
+
+
+def test_days_and_numbers_are_read_as_the_run_writes_them(tmp_path):
+    path = tmp_path / "data.csv"
+    lines = [f'{i % 12 + 1:02d}/{i % 28 + 1:02d}/2013,"{i % 9},{i % 7}50",x' for i in range(80)]
+    path.write_text("day,size,kind\n" + "\n".join(lines) + "\n")
+    spec, domain = table_spec(prepared(path).spec), TableDomain()
+    assert spec.table[0].form["format"] == "%m/%d/%Y"
+    more = tmp_path / "more.csv"
+    more.write_text('day,size,kind\n03/04/2013,"1,250",x\n')
+    items, _ = domain.read(more, spec)
+    out = domain.present(items, spec)
+    assert out["day"].tolist() == [pd.Timestamp("2013-03-04")]
+    assert out["size"].tolist() == [1.25]
+    for text in ("day=03/04/2013", "day=2013-03-04", "size=1,250", "size=1.25"):
+        assert domain.conditions(text, spec).meets(items).all(), text
+
+
+def test_a_named_encoding_is_remembered(tmp_path):
+    path = tmp_path / "data.csv"
+    content = "色,大きさ\n" + "".join(f"{'赤青'[i % 2]},{i % 5}.5\n" for i in range(60))
+    path.write_bytes(content.encode("shift_jis"))
+    spec = table_spec(prepared(path, encoding="shift_jis").spec)
+    assert len(TableDomain().read(path, spec)[0]) == 60
+    path.write_bytes(content.encode())
+    assert len(TableDomain().read(path, spec)[0]) == 60
+
+
+def test_further_rows_may_lack_all_values_of_a_column():
+    frame = pd.DataFrame({"a": [1.5, 2.5, None] * 20, "b": ["x", "y", "y"] * 20})
+    spec = table_spec(prepared(frame).spec)
+    items, _ = TableDomain().read(frame.assign(a=np.nan), spec)
+    assert np.isnan(items[:, 0]).all()
+
+
+def test_days_and_times_of_parquet_come_back(tmp_path):
+    days = [datetime.date(2020, 1, i % 28 + 1) for i in range(60)]
+    frame = pd.DataFrame({"day": days, "at": [datetime.time(9, i) for i in range(60)]})
+    frame["seq"] = range(60)
+    frame.to_parquet(tmp_path / "data.parquet")
+    dataset = prepared(tmp_path / "data.parquet", columns={"seq": "integer"})
+    spec, domain = table_spec(dataset.spec), TableDomain()
+    [written] = domain.write(dataset.items, spec, tmp_path / "out", None)
+    pd.testing.assert_frame_equal(pd.read_parquet(written), frame)
+    assert len(domain.read(written, spec)[0]) == 60
+    plain = dataclasses.replace(spec, form={"type": "frame", "label": None})
+    [written] = domain.write(dataset.items, plain, tmp_path / "out", None)
+    assert written.read_text().splitlines()[1] == "2020-01-01,09:00:00,0"
 
 
 @pytest.mark.parametrize(

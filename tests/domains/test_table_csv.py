@@ -46,6 +46,22 @@ def test_single_quotes_and_escapes_are_seen(tmp_path):
     assert columns(read_csv(path))[0] == ['say "no"', "x"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("'s-Gravenhage", "'s-Gravenhage"),
+        ("the boys'", "the boys'"),
+        ("\"['a', 'b', 'c']\"", "['a', 'b', 'c']"),
+    ],
+)
+def test_apostrophes_are_no_quotes(field, value, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("price,place,note\n" + "".join(f"{i},{field},x\n" for i in range(40)))
+    records = read_csv(path)
+    assert columns(records)[1] == [value] * 40
+    assert records.dialect.quote == '"'
+
+
 def test_compressed_files_and_lines_after_line_breaks(tmp_path):
     path = tmp_path / "data.csv.gz"
     path.write_bytes(gzip.compress(b'a,b\n"1\n2",3\n4,5\n'))
@@ -65,6 +81,22 @@ def test_a_file_without_a_header(tmp_path):
     assert records.names == ["column 1", "column 2"]
     assert columns(records) == [["1", "2"], ["a", "b"]]
     assert "no header" in records.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "header"),
+    [
+        ("country,1990,1995", "Chad,5.1,6.2", True),
+        ("born,1990,1995", "Ann,1950,1985", False),
+        ("size,1990,1990", "x,5,6", False),
+        ("size,1990", "x,5", False),
+        ("size,1990,12", "x,5,6", False),
+    ],
+)
+def test_years_may_name_columns(first, second, header, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text(f"{first}\n{second}\n")
+    assert read_csv(path).dialect.header == header
 
 
 def many(lines, count=300):

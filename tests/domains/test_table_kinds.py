@@ -1,6 +1,11 @@
+import datetime
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from ectype.domains.table.forms import dates, numbers, write_date, write_number
 from ectype.domains.table.identifiers import make, template
@@ -69,12 +74,24 @@ def test_whole_numbers_that_differ_are_identifiers_only_by_name():
         ["$5.00", "$1,200.50", "$0.25"],
         ["5 %", "12 %", "99 %"],
         ["1 234", "22", "1 234 567"],
+        ["0,567", "1,250", "52,520"],
+        ["1.234,50", "5.678,25"],
+        ["-$3.00", "$1,200.50"],
+        ["$-3.00", "$1,200.50"],
     ],
 )
 def test_numbers_are_written_as_they_were_read(texts):
     values, form = numbers(texts)
     assert np.isfinite(values).all()
     assert [write_number(v, form) for v in values.tolist()] == texts
+
+
+def test_three_digits_behind_a_comma():
+    for comma, expected in ((False, [1250, 52520]), (True, [1.25, 52.52])):
+        values, _ = numbers(["1,250", "52,520"], comma=comma)
+        assert values.tolist() == expected
+    values, _ = numbers(["1,250", "1,234,567"], comma=True)
+    assert values.tolist() == [1250, 1234567]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +104,19 @@ def test_numbers_are_written_as_they_were_read(texts):
         ["2020-01-31 10:30", "1969-07-20 23:59"],
         ["31 Jan 2020", "20 Jul 1969"],
         ["10:30", "23:05"],
+        ["1/2/2013 9:05", "11/12/2013 10:00"],
+        ["1/2/2013 09:05", "11/12/2013 10:00"],
+        ["2013-01-02 9:05:07", "2013-11-12 10:00:00"],
+        ["1/2/05 9:05", "11/12/13 10:00"],
+        ["2013-1-2", "2013-11-12"],
+        ["3.1.2013", "13.11.2013"],
+        ["3 Jan 2013", "13 Nov 2013"],
+        ["Jan 3, 2013", "Nov 13, 2013"],
+        ["9:00", "10:05"],
+        ["9:05 AM", "12:00 PM", "12:30 AM"],
+        ["2013-01-02T03:04:05.678Z", "2013-01-02T03:04:05.070Z"],
+        ["2013-01-02 03:04:05.000678", "2013-01-02 03:04:05.050000"],
+        ["2013-01-02 03:04:05.0", "2013-01-02 03:04:06.0"],
     ],
 )
 def test_dates_are_written_as_they_were_read(texts):
@@ -94,6 +124,36 @@ def test_dates_are_written_as_they_were_read(texts):
     assert found is not None
     values, form = found
     assert [write_date(v, form) for v in values.tolist()] == texts
+
+
+def test_day_and_month_stand_as_in_a_known_format():
+    for known, expected in (("", "%d/%m/%Y"), ("%m/%d/%Y %H:%M", "%m/%d/%Y")):
+        found = dates(["03/04/2013", "05/06/2013"], known)
+        assert found is not None
+        assert found[1]["format"] == expected
+
+
+def test_whole_numbers_that_no_float_holds_are_names():
+    large = 2**62
+    texts = [str(large + i % 3) for i in range(60)]
+    found = find(raw(texts))
+    assert (found.column.kind, found.names) == ("category", list(dict.fromkeys(texts)))
+    assert kind([str(large + 9 * i) for i in range(60)]) == "identifier"
+    assert kind([f"{i % 7}e20" for i in range(60)]) == "integer"
+    frame = pd.DataFrame({"again": [large + i % 3 for i in range(60)]})
+    frame["own"] = pd.array([None, *(large + 9 * i for i in range(59))], dtype="Int64")
+    again, own = (find(raw) for raw in open_table(frame).columns)
+    assert (again.column.kind, again.names) == ("category", [large, large + 1, large + 2])
+    assert own.column.kind == "identifier"
+    assert own.column.template["next"] == large + 9 * 58 + 1
+
+
+def test_large_whole_numbers_of_parquet_with_gaps(tmp_path):
+    path = tmp_path / "data.parquet"
+    large = [2**62, 2**62 + 1, None]
+    parquet.write_table(pa.table({"large": large * 9, "small": [1, 2, None] * 9}), path)
+    found = find(open_table(path).columns[0])
+    assert found.names == large[:2]
 
 
 def test_mixed_values_are_named_by_line_and_column():
@@ -141,6 +201,50 @@ def test_typed_sources():
     assert [c.kind for c in found] == ["number", "integer", "boolean", "category", "date"]
     with pytest.raises(DataError, match="row 1, column “m”: its values are of several types"):
         find(open_table(pd.DataFrame({"m": [1, "a", 2.5] * 9})).columns[0])
+
+
+def test_types_of_arrow_and_objects(tmp_path):
+    day, moment = datetime.date(2020, 1, 31), datetime.datetime(2020, 1, 31, 9, 5)
+    zone = pa.timestamp("us", "Europe/Berlin")
+    arrays = {
+        "day": pa.array([day, None] * 20),
+        "price": pa.array([Decimal("1.50"), Decimal("3.00")] * 20),
+        "own": pa.array([Decimal(2**62 + i) for i in range(40)]),
+        "time": pa.array([datetime.time(9, 5), datetime.time(10)] * 20),
+        "moment": pa.array([moment, None] * 20, zone),
+    }
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table(arrays), path)
+    backed = pa.table(arrays).to_pandas(types_mapper=pd.ArrowDtype)
+    for source in (path, backed):
+        columns = [find(raw).column for raw in open_table(source).columns]
+        assert [c.kind for c in columns] == ["date", "number", "identifier", "date", "date"]
+        assert columns[1].decimals == 1
+        assert columns[2].template["next"] == 2**62 + 40
+        assert [c.form["step"] for c in columns[3:]] == [60, 60]
+    far = pd.DataFrame({"day": [datetime.date(9999, 12, 31), day] * 20})
+    assert find(open_table(far).columns[0]).column.kind == "date"
+    cut = pd.DataFrame({"cut": pd.cut(pd.Series([1, 2, 3] * 9), 2)})
+    assert find(open_table(cut).columns[0]).names == ["(0.998, 2.0]", "(2.0, 3.0]"]
+
+
+def test_types_that_no_column_has_are_named():
+    frame = pd.DataFrame({"took": pd.to_timedelta([1, 2, 3] * 9, unit="h")})
+    with pytest.raises(DataError, match=r"“took” is of the type timedelta64.*Timedelta"):
+        find(open_table(frame).columns[0])
+
+
+def test_wishes_for_typed_columns():
+    frame = pd.DataFrame({"seq": range(11, 61), "day": pd.date_range("2020-01-01", periods=50)})
+    seq, day = open_table(frame).columns
+    assert find(seq).column.kind == "identifier"
+    found = find(seq, "integer")
+    assert found.column.kind == "integer"
+    assert found.stored.tolist() == [*range(11, 61)]
+    with pytest.raises(DataError, match="“11” is no date"):
+        find(seq, "date")
+    with pytest.raises(DataError, match="is no number"):
+        find(day, "number")
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ def _dialect(text: str, codec: str) -> tuple[Dialect, list[str]]:
     head = text[:1_000_000]
     escape = "\\" if '\\"' in head and '""' not in head.replace('\\"', "") else None
     single = head.count("'") > 2 * head.count('"') and _quoted_by(head, "'")
+    single = single and not _quoted_by(head, '"')  # these may hold lists, as in "['a', 'b']"
     quote = "'" if single else '"'
     best, best_score = ",", (-1.0, 0)
     for separator in SEPARATORS:

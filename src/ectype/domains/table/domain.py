@@ -24,6 +24,7 @@ from ectype.domains.base import (
 )
 from ectype.domains.splitting import split
 from ectype.domains.table.columns import NAMES, Column
+from ectype.domains.table.csv import FOUND_OUT
 from ectype.domains.table.kinds import find
 from ectype.domains.table.notes import kinds_notes, label_note, part_note, summary
 from ectype.domains.table.output import write_rows
@@ -188,11 +189,12 @@ class TableDomain(Domain):
             validation=settings.validation,
             test=settings.test,
         )
-        columns, stored = settled(found, stored, parts["train"])
+        if label is not None:  # before values are counted in the training rows
+            at = [f.column.name for f in modelled].index(label)
+            parts = with_all_labels(parts, stored[:, at])
+        columns, stored = settled(found, stored, parts["train"], label)
         learned = Rules(rules, [c for c in columns if c.modelled]).learned(stored)
         spec, labels = self._spec(table, columns, learned, stored, settings, label)
-        if spec.classes:
-            parts = with_all_labels(parts, labels, spec.classes)
         notes = [
             *table.notes,
             *kinds_notes(columns),
@@ -247,7 +249,12 @@ class TableDomain(Domain):
         """
         from ectype.domains.table.reading import read_as
 
-        return read_as(open_table(source, None), spec.modelled)
+        encoding = spec.form.get("encoding")
+        try:
+            table = open_table(source, None if encoding in FOUND_OUT else encoding)
+        except DataError:
+            table = open_table(source)  # further rows may be written otherwise
+        return read_as(table, spec.modelled)
 
     def network(
         self,

@@ -228,7 +228,7 @@ def _formats() -> Iterator[str]:
 
 def _order(form: str) -> list[str]:
     """In which order day, month and year stand in a format."""
-    return re.findall("%([dmy])", form.replace("%Y", "%y").replace("%b", "%m").lower())
+    return [sign.lower().replace("b", "m") for sign in re.findall("%([dmbByY])", form)]
 
 
 def _share(texts: Sequence[str], form: str) -> float:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ectype.domains.table.columns import FEW_VALUES, KINDS, Column, Kind
-from ectype.domains.table.forms import MOSTLY, dates, decimals_of, is_missing, numbers
+from ectype.domains.table.forms import MOSTLY, dates, decimals_of, is_missing, numbers, step_of
 from ectype.domains.table.identifiers import template
 from ectype.errors import DataError, UsageError
 
+#: Whole numbers beyond this are not all floats: they are kept as names.
+MOST_EXACT = 2**53
 #: Texts of more words than this on average, and mostly different ones, are free text.
 FREE_TEXT_WORDS = 4.0
 #: Share of different values from which texts are free text or identifiers.
@@ -32,8 +34,9 @@ class Raw:
         name: in the header.
         codes: index of each row's value, int32 (n,), −1 where there is none.
         values: the different values: texts, or numbers, booleans or dates of a typed source.
-        dtype: of a typed source (`int64`, `category`, …), else empty.
+        dtype: of a typed source (`int64`, `category`, `date`, …), else empty.
         lines: line of each row in the file, or None.
+        comma: whether the file is of a kind whose numbers have a decimal comma.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Raw:
     values: list[Any]
     dtype: str = ""
     lines: list[int] | None = None
+    comma: bool = False
 
     def place(self, index: int) -> str:
         """Where the first row with the value of an index stands."""
@@ -63,8 +67,13 @@ class Found:
     names: list[Any]
 
 
-def find(raw: Raw, wish: str | None = None) -> Found:
+def find(raw: Raw, wish: str | None = None, known: dict[str, Any] | None = None) -> Found:
     """Find the kind of a column, or take the one that is wished for.
+
+    Args:
+        raw: the column.
+        wish: the kind that it should be.
+        known: a form that its values are read in where they fit it.
 
     Raises:
         DataError: its values are mixed, or do not fit the wish; the message names a line.
@@ -76,12 +85,12 @@ def find(raw: Raw, wish: str | None = None) -> Found:
             where=f"data.columns.{raw.name}",
             hint=f"known: {', '.join(KINDS)}",
         )
-    return _Finder(raw, wish).find()
+    return _Finder(raw, wish, known or {}).find()
 
 
 class _Finder:
-    def __init__(self, raw: Raw, wish: str | None):
-        self.raw, self.wish = raw, wish
+    def __init__(self, raw: Raw, wish: str | None, known: dict[str, Any]):
+        self.raw, self.wish, self.known = raw, wish, known
         self.counts = np.bincount(raw.codes[raw.codes >= 0], minlength=len(raw.values))
         is_text = [isinstance(value, str) for value in raw.values]
         gaps = [t and is_missing(v) for t, v in zip(is_text, raw.values, strict=True)]
@@ -119,7 +128,7 @@ class _Finder:
         if different == 2 and lowered in _BOOLEANS:
             return self._names("boolean", f"its values are {self._listed()}")
         padded = [t for t in self.texts if re.fullmatch(r"0\d+", t.strip())]
-        values, form = numbers(self.texts)
+        values, form = numbers(self.texts, comma=self.raw.comma)
         share = self._share(values)
         if padded and share == 1:
             evidence = f"digits with leading zeros, “{padded[0]}” for instance, are names"
@@ -128,6 +137,8 @@ class _Finder:
                 if self._all_different()
                 else self._names("category", evidence)
             )
+        if share == 1 and form["decimals"] == 0 and np.abs(values).max() > MOST_EXACT:
+            return self._too_large()
         if share == 1:
             return self._numbers(values, form)
         found = dates(self.texts)
@@ -141,7 +152,7 @@ class _Finder:
         if distinct > 0.5 and words > FREE_TEXT_WORDS and different > FEW_VALUES:
             evidence = f"{words:.0f} words a value, and {different:,} different ones"
             return self._simple("text", evidence, value=None)
-        if distinct >= MOSTLY_DIFFERENT and different > FEW_VALUES:
+        if self._mostly_different():
             evidence = f"{different:,} different values in {self.rows:,} rows"
             return self._identifier(evidence)
         return self._names("category", f"{different:,} different texts in {self.rows:,} rows")
@@ -178,6 +189,13 @@ class _Finder:
         evidence = f"{different:,} different {said}{with_units}"
         return self._stored("integer" if whole else "number", evidence, values, form)
 
+    def _too_large(self) -> Found:
+        """Whole numbers that would be rounded are names."""
+        evidence = f"{len(self.there):,} different whole numbers, too large to reckon with"
+        if self._mostly_different():
+            return self._identifier(evidence)
+        return self._names("category", evidence)
+
     def _date(self, values: np.ndarray, form: dict[str, Any]) -> Found:
         evidence = f"dates as {form['format']}"
         if form.pop("ambiguous"):
@@ -190,15 +208,13 @@ class _Finder:
         dtype, values = self.raw.dtype, [self.raw.values[i] for i in self.there.tolist()]
         if all(isinstance(value, bool | np.bool_) for value in values):
             return self._names("boolean", f"its type is {dtype}")
-        if dtype.startswith("datetime"):
-            return self._stored(
-                "date", f"its type is {dtype}", *_steps(np.array(values, dtype=np.float64))
-            )
-        if all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values):
-            found = np.array(values, dtype=np.float64)
-            form = {"decimals": decimals_of(found), "least": 0}
-            whole = dtype.startswith(("int", "uint", "Int", "UInt")) or form["decimals"] == 0
-            return self._numbers(found, {**form, "decimals": 0} if whole else form)
+        if any(type(value) is int and abs(value) > MOST_EXACT for value in values):
+            return self._too_large()
+        sizes = self._sizes()
+        if sizes is not None and self._typed_date:
+            return self._stored("date", f"its type is {dtype}", *sizes)
+        if sizes is not None:
+            return self._numbers(*sizes)
         if any(isinstance(value, list | dict | tuple | np.ndarray | bytes) for value in values):
             raise DataError(
                 f"{self.raw.place(int(self.there[0]))}, column “{self.raw.name}” holds nested "
@@ -206,6 +222,12 @@ class _Finder:
                 hint="leave the column out, or spread it over several",
             )
         kinds = sorted({type(value).__name__ for value in values})
+        if len(kinds) == 1:
+            raise DataError(
+                f"column “{self.raw.name}” is of the type {dtype}: values of the type {kinds[0]} "
+                "cannot be learned",
+                hint="make them numbers, dates or texts, for instance with astype(str)",
+            )
         first = next(
             i for i, v in zip(self.there, values, strict=True) if type(v) is not type(values[0])
         )
@@ -215,29 +237,44 @@ class _Finder:
             hint="make them one type, for instance with astype(str)",
         )
 
+    @property
+    def _typed_date(self) -> bool:
+        return self.raw.dtype.startswith("date") or self.raw.dtype == "time"
+
+    def _sizes(self) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """A typed column's numbers, or dates in steps, and their form; None of anything else."""
+        values = [self.raw.values[i] for i in self.there.tolist()]
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            return None
+        found = np.array(values, dtype=np.float64)
+        if self._typed_date:
+            step = step_of(found)
+            times = "%H:%M:%S" if step >= 1 else "%H:%M:%S.%f"
+            pattern = {"date": "%Y-%m-%d", "time": times}.get(self.raw.dtype, "")
+            return np.round(found / step), {"format": pattern, "step": step, "decimals": 0}
+        whole = self.raw.dtype.startswith(("int", "uint", "Int", "UInt"))
+        return found, {"decimals": 0 if whole else decimals_of(found), "least": 0}
+
     # --- results --------------------------------------------------------------------------
 
     def _as_asked(self, kind: Kind) -> Found:
         if kind in ("category", "boolean"):
             return self._names(kind, "as asked")
         if self.typed:
-            found = self._typed()
-            if found.column.kind not in ("number", "integer", "date"):
-                self._refuse_wish(int(self.there[0]), kind)
-            return found
-        if kind == "date":
-            parsed = dates(self.texts)
-            if parsed is None:
-                self._refuse_wish(int(self.there[0]), kind)
-            values, form = parsed or (np.empty(0), {})
-            form.pop("ambiguous", None)
+            parsed = self._sizes() if self._typed_date == (kind == "date") else None
+        elif kind == "date":
+            parsed = dates(self.texts, self.known.get("format", ""))
         else:
-            values, form = numbers(self.texts)
+            parsed = numbers(self.texts, comma=self.raw.comma, known=self.known)
+        if parsed is None:
+            self._refuse_wish(int(self.there[0]), kind)
+        values, form = parsed
+        form.pop("ambiguous", None)
         if not np.isfinite(values).all():
             self._refuse_wish(int(self.there[~np.isfinite(values)][0]), kind)
         return self._stored(kind, "as asked", values, form)
 
-    def _refuse_wish(self, index: int, kind: Kind) -> None:
+    def _refuse_wish(self, index: int, kind: Kind) -> NoReturn:
         raise DataError(
             f"{self.raw.place(index)}, column “{self.raw.name}”: “{self.raw.values[index]}” is "
             f"no {kind}",
@@ -297,6 +334,10 @@ class _Finder:
     def _all_different(self) -> bool:
         return len(self.there) == self.rows and self.rows > FEW_VALUES
 
+    def _mostly_different(self) -> bool:
+        different = len(self.there)
+        return different >= MOSTLY_DIFFERENT * self.rows and different > FEW_VALUES
+
     def _names_an_identifier(self, values: np.ndarray) -> bool:
         """Whether whole numbers, all different, count rows or stand under an identifier's name."""
         inner = np.sort(values)
@@ -305,9 +346,3 @@ class _Finder:
 
     def _listed(self) -> str:
         return " and ".join(f"“{text}”" for text in sorted(self.texts))
-
-
-def _steps(seconds: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Seconds since 1970 in the widest step that all are multiples of, and their form."""
-    step = next(s for s in (86_400, 3600, 60, 1, 1e-6) if (np.mod(seconds, s) == 0).all() or s < 1)
-    return np.round(seconds / step), {"format": "", "step": step, "decimals": 0}

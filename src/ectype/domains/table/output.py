@@ -76,14 +76,7 @@ def _series(pandas: Any, column: Column, values: np.ndarray | None, start: int, 
             return pandas.Series(pandas.Categorical(found[index], categories=kinds))
         return pandas.Series(found[index], dtype=dtype)
     if column.kind == "date":
-        gap = np.isnan(values)
-        micro = np.where(gap, 0, values * column.form["step"] * 1e6).round().astype(np.int64)
-        moments = pandas.Series(micro.astype("datetime64[us]")).mask(gap)
-        if dtype is None:
-            return moments
-        zone = dtype.partition(", ")[2].rstrip("]")
-        moments = moments.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else moments
-        return moments.astype(dtype)
+        return _moments(pandas, values, column.form["step"], dtype)
     if dtype is None:
         whole = column.kind == "integer" and not np.isnan(values).any()
         dtype = "int64" if whole else "float64"
@@ -92,6 +85,19 @@ def _series(pandas: Any, column: Column, values: np.ndarray | None, start: int, 
     if dtype.startswith(("Int", "UInt", "Float")):
         return pandas.Series(pandas.array(values, dtype="Float64")).astype(dtype)
     return pandas.Series(values).astype(dtype)
+
+
+def _moments(pandas: Any, values: np.ndarray, step: float, dtype: str | None) -> Any:
+    gap = np.isnan(values)
+    micro = np.where(gap, 0, values * step * 1e6).round().astype(np.int64)
+    moments = pandas.Series(micro.astype("datetime64[us]")).mask(gap)
+    if dtype is None:
+        return moments
+    if dtype in ("date", "time"):  # objects of Python, in Parquet a type of their own
+        return moments.dt.date if dtype == "date" else moments.dt.time
+    zone = dtype.partition(", ")[2].rstrip("]")
+    moments = moments.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else moments
+    return moments.astype(dtype)
 
 
 def write_rows(

@@ -73,9 +73,12 @@ def keys(stored: np.ndarray) -> list[str]:
 
 
 def settled(
-    found: Sequence[Found], stored: np.ndarray, train: np.ndarray
+    found: Sequence[Found], stored: np.ndarray, train: np.ndarray, label: str | None = None
 ) -> tuple[list[Column], np.ndarray]:
-    """Columns with the spread of their values in the training rows; stored rows to match."""
+    """Columns with the spread of their values in the training rows; stored rows to match.
+
+    Every value of the label that a training row has is learned one by one, however rare.
+    """
     stored = stored.copy()
     columns: list[Column] = []
     position = 0
@@ -89,8 +92,11 @@ def settled(
         if f.column.kind in NAMES:
             counts = np.bincount(seen.astype(np.int64), minlength=len(f.names))
             order, kept, shares = frequent(counts)
-            place = np.empty(len(f.names) + 1)
-            place[order], place[-1] = np.arange(len(order)), np.nan
+            if f.column.name == label:
+                kept, shares = int((counts > 0).sum()), []
+                order = order[:kept]
+            place = np.full(len(f.names) + 1, np.nan)
+            place[order] = np.arange(len(order))
             gone = np.isnan(values)
             stored[:, position] = place[np.where(gone, -1, values).astype(np.int64)]
             values = [f.names[i] for i in order.tolist()]
@@ -105,12 +111,9 @@ def settled(
     return columns, stored
 
 
-def with_all_labels(
-    parts: dict[Part, np.ndarray], labels: np.ndarray | None, classes: int
-) -> dict[Part, np.ndarray]:
+def with_all_labels(parts: dict[Part, np.ndarray], labels: np.ndarray) -> dict[Part, np.ndarray]:
     """The parts, with rows of labels that training lacks moved into it."""
-    assert labels is not None
-    lacking = np.setdiff1d(np.arange(classes), labels[parts["train"]])
+    lacking = np.setdiff1d(labels, labels[parts["train"]])
     result = dict(parts)
     for part in ("validation", "test"):
         moved = np.isin(labels[result[part]], lacking)

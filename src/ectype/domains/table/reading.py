@@ -31,9 +31,11 @@ def read_as(table: Table, columns: Sequence[Column]) -> tuple[np.ndarray, list[R
     unknown: dict[int, str] = {}
     for position, column in enumerate(columns):
         raw = raws[column.name]
-        found = find(raw, column.kind)
+        found = find(raw, column.kind, column.form)
         values = found.stored
-        if column.kind in NAMES:
+        if found.column.kind == "constant":  # no row has a value
+            values = np.full(table.rows, np.nan)
+        elif column.kind in NAMES:
             known = {str(value): place for place, value in enumerate(column.values)}
             places = np.array([known.get(str(name), -1) for name in found.names] + [np.nan])
             values = places[np.where(np.isnan(values), -1, values).astype(np.int64)]

@@ -14,7 +14,7 @@ import numpy as np
 from ectype.domains.base import Reject
 from ectype.domains.files import existing_path
 from ectype.domains.table.csv import check_names, read_csv
-from ectype.domains.table.kinds import Raw
+from ectype.domains.table.kinds import MOST_EXACT, Raw
 from ectype.errors import DataError, UsageError
 
 CSV = (".csv", ".tsv", ".tab", ".psv")
@@ -90,7 +90,13 @@ def open_table(source: Any, encoding: str | None = None) -> Table:
     triples = zip(records.names, records.codes, records.texts, strict=True)
     return Table(
         columns=[
-            Raw(name=name, codes=codes, values=[*texts], lines=records.lines)
+            Raw(
+                name=name,
+                codes=codes,
+                values=[*texts],
+                lines=records.lines,
+                comma=records.dialect.separator == ";",
+            )
             for name, codes, texts in triples
         ],
         rows=len(records.lines),
@@ -127,13 +133,22 @@ def _from_parquet(path: Path) -> Table:
     arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
     need("pandas")
     try:
-        frame = parquet.read_table(path).to_pandas()
+        table = parquet.read_table(path)
+        frame = table.to_pandas(integer_object_nulls=any(map(_outgrows_floats, table.columns)))
     except (arrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"the file is no whole Parquet file: {reason}", where=str(path), hint="write it again"
         ) from error
     return _from_frame(frame, str(path), {"type": "parquet"})
+
+
+def _outgrows_floats(column: Any) -> bool:
+    """Whether an Arrow column holds gaps and whole numbers: pandas would make them floats."""
+    if not column.null_count or str(column.type) not in ("int64", "uint64"):
+        return False
+    bounds = need("pyarrow.compute").min_max(column).as_py()
+    return any(abs(bound or 0) > MOST_EXACT for bound in bounds.values())
 
 
 def _from_frame(frame: Any, where: str, form: dict[str, Any]) -> Table:
@@ -147,24 +162,25 @@ def _from_frame(frame: Any, where: str, form: dict[str, Any]) -> Table:
 
 
 def _raw(name: str, series: Any) -> Raw:
-    """A pandas column as codes and different values."""
+    """A pandas column as codes and different values; days and times as seconds since 1970."""
     pandas = need("pandas")
-    dtype = str(series.dtype)
-    if dtype.startswith("datetime"):
-        plain = series.dt.tz_convert("UTC").dt.tz_localize(None) if "," in dtype else series
-        there = plain.notna().to_numpy()
-        micro = plain.astype("datetime64[us]").to_numpy().astype(np.int64)
-        codes, values = _factorised(np.where(there, micro, 0), there)
-        return Raw(name=name, codes=codes, values=[v / 1e6 for v in values], dtype=dtype)
     codes, values = pandas.factorize(series)
-    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
-    if dtype in ("str", "string", "object", "category") or dtype.startswith("string"):
-        plain = [str(value) if isinstance(value, str) else value for value in plain]
+    dtype, kind = str(series.dtype), pandas.api.types.infer_dtype(values)
+    if kind in ("datetime64", "datetime"):
+        dtype = str(pandas.DatetimeIndex(values).dtype)
+        moments = pandas.to_datetime(values, utc=True).tz_localize(None).as_unit("us")
+        plain = [micro / 1e6 for micro in moments.asi8.tolist()]
+    elif kind == "date":
+        dtype = "date"
+        plain = np.array([*values], "datetime64[s]").astype(np.int64).astype(float).tolist()
+    elif kind == "time":
+        dtype = "time"
+        plain = [t.hour * 3600 + t.minute * 60 + t.second + t.microsecond / 1e6 for t in values]
+    elif kind == "decimal":  # large ones may be identifiers, so whole ones stay exact
+        dtype = "object"
+        plain = [int(v) if v == v.to_integral_value() else float(v) for v in values]
+    else:
+        plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+        plain = [str(v) if isinstance(v, str | pandas.Interval) else v for v in plain]
+        dtype = "object" if kind == "interval" else dtype
     return Raw(name=name, codes=codes.astype(np.int32), values=plain, dtype=dtype)
-
-
-def _factorised(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, list[Any]]:
-    found, codes = np.unique(values[there], return_inverse=True)
-    result = np.full(len(values), -1, np.int32)
-    result[there] = codes
-    return result, found.tolist()

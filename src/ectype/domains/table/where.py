@@ -106,11 +106,11 @@ def _position(column: Column, value: str) -> int:
 
 def _number(column: Column, value: str) -> float:
     if column.kind == "date":
-        found = dates([value])
+        found = dates([value], column.form["format"])
         if found is not None and np.isfinite(found[0]).all():
             return float(found[0][0] * found[1]["step"] / column.form["step"])
     else:
-        parsed, _ = numbers([value])
+        parsed, _ = numbers([value], known=column.form)
         if np.isfinite(parsed).all():
             return float(parsed[0])
     raise UsageError(
