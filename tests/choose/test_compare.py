@@ -109,7 +109,7 @@ def power(start, exponent):
 def test_all_then_half_then_one(stage, compare, tmp_path):
     stage.curves = {
         "gan": power(900, 0.1),
-        "gan-strict": power(700, 0.1),
+        "gan-strict": power(600, 0.1),
         "vae": power(500, 0.1),
         "vae-narrow": power(600, 0.1),
     }
@@ -139,7 +139,7 @@ def test_the_budget_holds_everything(overhead, measuring, stage, compare):
 
 
 def test_who_learns_faster_may_win_from_behind(stage, compare):
-    stage.curves = {"gan": power(7000, 0.6), "vae": power(800, 0.2)}
+    stage.curves = {"gan": power(60_000, 1.2), "vae": power(800, 0.2)}
     stage.curves |= dict.fromkeys(("gan-strict", "vae-narrow"), power(5000, 0.1))
     found = compare(budget="20m")
     _, second, last = found.state.rungs

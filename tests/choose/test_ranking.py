@@ -5,6 +5,7 @@ import pytest
 
 from ectype.choose.ranking import (
     DAMPING,
+    OF_SEEDS,
     Score,
     Standing,
     cost,
@@ -43,7 +44,7 @@ def test_a_score_is_half_closeness_and_half_variety():
     found = score(measures(frechet=200.0, coverage=0.25)).value
     assert found == pytest.approx(0.5 * (math.log(4) + varied))
     assert score(measures(frechet=200.0, coverage=1.0)).value == pytest.approx(math.log(2))
-    assert score(measures(frechet=50.0, coverage=1.0)) == Score(0.0, 0.0)
+    assert score(measures(frechet=50.0, coverage=1.0)) == Score(0.0, 0.0, (), OF_SEEDS)
 
 
 def test_hardly_any_coverage_is_none():
@@ -90,6 +91,17 @@ def test_scores_are_told_apart_by_how_their_difference_moves():
     assert one.equals(replace(other, deviations=())), "by intervals, where it is not known"
     assert one.equals(replace(other, deviations=(-0.2, 0.2, -0.1, 0.1)))
     assert one.meets(other)
+
+
+def test_another_seed_may_turn_the_order_of_two_round():
+    one, other = Score(1.0, 0.0, (), 0.06), Score(1.15, 0.0, (), 0.06)
+    assert one.equals(other), "1.96 · 0.06 · √2 = 0.166"
+    assert not one.equals(replace(other, value=1.17))
+    assert score(measures()).of_seeds == OF_SEEDS
+    curve = [(10.0, replace(one, value=2.0)), (30.0, one)]
+    reach = DAMPING["gan"]
+    expected = 0.06 * math.hypot(1 + reach, reach)
+    assert forecast(curve, 90.0, "gan").of_seeds == pytest.approx(expected)
 
 
 # --- forecast -----------------------------------------------------------------------------

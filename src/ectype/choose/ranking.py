@@ -8,7 +8,7 @@
    and size of the weights; where that is much the same, what `fit` trains comes before a variant.
    All are measured on the same validation items, so what chance has put among these tells nothing
    between them: two scores are told apart by how their difference moves when items are drawn anew,
-   not by their own intervals.
+   not by their own intervals. And by how much another seed of a training would move them.
 
 Before the last training, scores are carried on to its length (`forecast`): families learn at
 different speeds, and what counts is who will be ahead at the end.
@@ -32,6 +32,9 @@ DAMPING: Mapping[Family, float] = {"gan": 0.9, "vae": 0.4}
 #: What is added to a coverage before its logarithm is taken: from 1% to 2% a young model has not
 #: become twice as varied, it has hit upon a few items, and no trend follows from that.
 LITTLE_COVERAGE = 0.1
+#: By how much a score moves from one seed of a training to another, a standard deviation: that of
+#: eight pairs of trainings in docs/benchmarks.md, "Choices".
+OF_SEEDS = 0.06
 #: A distance of nothing counts as this, and so has a logarithm.
 LEAST = 1e-12
 #: Costs that differ by less are much the same, as a difference of logarithms: a speed is measured
@@ -50,11 +53,13 @@ class Score:
         half: half the width.
         deviations: how far it moved on draws of the items; the same validation items are drawn
             for all candidates. Empty where that is not known.
+        of_seeds: its standard deviation over seeds of training, which no draw of items shows.
     """
 
     value: float
     half: float
     deviations: tuple[float, ...] = ()
+    of_seeds: float = 0.0
 
     def meets(self, other: Score) -> bool:
         """Whether the two intervals overlap."""
@@ -63,14 +68,16 @@ class Score:
     def equals(self, other: Score) -> bool:
         """Whether neither can be told from the other: their difference may be chance.
 
-        By its deviation, or where that is not known by whether each lies in the other's interval.
+        By its deviation over draws of the items (where that is not known by whether each lies in
+        the other's interval) and over seeds.
         """
         if self.deviations and other.deviations:
             pairs = zip(self.deviations, other.deviations, strict=True)
             reach = NORMAL_95 * stdev(mine - its for mine, its in pairs)
         else:
             reach = min(self.half, other.half)
-        return abs(self.value - other.value) <= reach
+        of_seeds = NORMAL_95 * math.hypot(self.of_seeds, other.of_seeds)
+        return abs(self.value - other.value) <= math.hypot(reach, of_seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +123,7 @@ def score(measures: Mapping[str, Measure]) -> Score:
     covered = coverage.value + LITTLE_COVERAGE
     moved = zip(frechet.deviations, coverage.deviations, strict=True)
     deviations = (0.5 * (f / max(frechet.value, LEAST) - c / covered) for f, c in moved)  # nearly
-    return Score(mean(frechet.value, coverage.value), half, tuple(deviations))
+    return Score(mean(frechet.value, coverage.value), half, tuple(deviations), OF_SEEDS)
 
 
 def cost(items_per_second: float, weight_bytes: int) -> float:
@@ -143,7 +150,11 @@ def forecast(curve: Sequence[tuple[float, Score]], seconds: float, family: Famil
     value = last.value + reach * (last.value - first.value)
     pairs = zip(last.deviations, first.deviations, strict=False)  # one may not be known
     deviations = tuple((1 + reach) * later - reach * sooner for later, sooner in pairs)
-    return Score(value, math.hypot((1 + reach) * last.half, reach * first.half), deviations)
+    half, of_seeds = (
+        math.hypot((1 + reach) * later, reach * sooner)
+        for later, sooner in ((last.half, first.half), (last.of_seeds, first.of_seeds))
+    )
+    return Score(value, half, deviations, of_seeds)
 
 
 def rank(standings: Sequence[Standing]) -> list[Standing]:
