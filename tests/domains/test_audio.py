@@ -1,13 +1,15 @@
 """Sounds from folders: read, cut, refused, parted and written again."""
 
 import dataclasses
+import tracemalloc
 import wave
 
 import numpy as np
 import pytest
 
-from ectype.config import Budget
+from ectype.config import Budget, with_changes
 from ectype.domains import recognise
+from ectype.domains.audio import store
 from ectype.domains.audio.decoding import PEAK
 from ectype.domains.audio.domain import AudioDomain
 from ectype.domains.audio.spec import AudioSettings
@@ -128,6 +130,18 @@ def test_what_the_budget_allows_is_chosen_and_can_be_overridden(tmp_path, prepar
     assert again.spec.shape == asked.spec.shape
 
 
+def test_what_is_pinned_can_be_set(tmp_path, prepare):
+    """Also where the sounds have a lower rate, or are shorter, than what can be set."""
+    for number in range(6):
+        write(tmp_path / "low", f"{number}.wav", hit(number, rate=2000), 2000)
+        write(tmp_path / "short", f"{number}.wav", hit(number, 11025, 0.01), 11025)
+    for name, rate in (("low", 4000), ("short", 11025)):
+        spec = prepare(tmp_path / name).spec
+        assert spec.rate == rate
+        pins = [f"{key}={value}" for key, value in DOMAIN.pinned(spec).items()]
+        assert with_changes(AudioSettings(), pins).rate == rate
+
+
 def test_bad_sounds_are_named_and_the_rest_is_used(tmp_path, prepare):
     folder = folder_of(tmp_path)
     (folder / "text.wav").write_text("I am no sound")
@@ -175,6 +189,16 @@ def test_silence_before_a_sound_is_trimmed(tmp_path, prepare):
     np.testing.assert_allclose(begins, [0.05, 0.1, 0.15, 0.2], atol=0.003)
 
 
+def test_a_sound_that_begins_with_a_clip_of_silence_is_named(tmp_path, prepare):
+    for number in range(10):
+        write(tmp_path / "late", f"{number}.wav", hit(number, lead=0.6 if number == 3 else 0.0))
+    data = prepare(tmp_path / "late", trim=False, seconds=0.4)
+    assert len(data.items) == 9
+    assert [reject.item for reject in data.rejects] == ["3.wav"]
+    assert "data.trim=yes" in data.rejects[0].reason
+    assert not any("give their beginning" in note for note in data.notes)
+
+
 def test_loudness_can_be_kept(tmp_path, prepare):
     for number in range(4):
         write(tmp_path / "hits", f"{number}.wav", hit(number) * 0.2 * (number + 1))
@@ -220,6 +244,43 @@ def test_clips_of_one_file_and_near_copies_stay_in_one_part(tmp_path, prepare):
         numbers, counts = np.unique(part // 3, return_counts=True)
         assert (counts == 3).all(), numbers
     assert any("nearly the same" in note for note in data.notes)
+
+
+def test_near_copies_are_joined_through_others():
+    at = np.array([0.0, 9.0, 1.0, 2.0, 8.5, 30.0], np.float32)
+    sketches = np.repeat(at[:, None] - 50, 64, axis=1)
+    assert store.near_groups(sketches).tolist() == [0, 1, 0, 0, 1, 5]
+
+
+def test_clips_that_are_all_alike_need_little_memory():
+    """Of three hours of rain: a list of the pairs took gigabytes."""
+    noise = np.random.default_rng(0).normal(-30, 0.5, (3000, 64)).astype(np.float32)
+    tracemalloc.start()
+    groups = store.near_groups(noise)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert not groups.any()
+    assert peak < 30e6
+
+
+def test_few_sounds_are_held_at_once(tmp_path, prepare, monkeypatch):
+    folder = folder_of(tmp_path, count=40)
+    cut: list[int] = []
+    under_way: list[int] = []
+    clips, append = store.clips, store.ArrayWriter.append
+
+    def counted(*args):
+        cut.append(1)
+        return clips(*args)
+
+    def written(writer, items):
+        under_way.append(len(cut) - len(under_way))
+        append(writer, items)
+
+    monkeypatch.setattr(store, "clips", counted)
+    monkeypatch.setattr(store.ArrayWriter, "append", written)
+    assert len(prepare(folder, workers=1).items) == 40
+    assert max(under_way) <= 6
 
 
 def test_kits_stay_in_one_part_if_asked_and_folders_are_labels(tmp_path, prepare):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ectype.domains.image.decoding import (
     BadPictureError,
+    crop_box,
     decode,
     fitted,
     on_white,
@@ -173,6 +174,21 @@ def test_scaling_averages():
     checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
     item = fitted(Image.fromarray(checks.astype(np.uint8)), 8, 8, "crop", "L")
     assert np.abs(item[2:-2, 2:-2].astype(int) - 128).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(28, 28), (64, 64), (64, 48), (20, 33)])
+def test_a_cut_lies_within_the_picture(size):
+    """Also where rounding would place it a hair outside, as at 55x110 for 28x28."""
+    for width in range(1, 400):
+        for height in (width, width + 1, 2 * width, 3 * width + 1):
+            for picture in ((width, height), (height, width)):
+                left, top, right, bottom = crop_box(picture, size)
+                assert 0 <= left < right <= picture[0]
+                assert 0 <= top < bottom <= picture[1]
+                assert left == 0 or top == 0, "it is as large as can be"
+    for picture in ((55, 110), (110, 55), (95, 190), (98, 196)):
+        item = fitted(Image.new("L", picture, 7), size[0], size[1], "crop", "L")
+        assert (item == 7).all()
 
 
 def test_on_white():

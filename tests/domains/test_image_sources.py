@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import tarfile
 import zipfile
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ectype.domains import recognise
 from ectype.domains.base import PrepareOptions
 from ectype.domains.image.domain import ImageDomain
 from ectype.errors import DataError, UsageError
@@ -99,6 +101,45 @@ def test_runs_inside_the_folder_are_not_data(prepare, photos):
     data = prepare(folder)
     assert len(data.items) == 12
     assert any("is a run of ectype" in note for note in data.notes)
+
+
+def without_rights(monkeypatch, name):
+    """Files of a name cannot be opened, even by root."""
+    opened = pathlib.Path.open
+
+    def refuse(path, *args, **more):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **more)
+
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+
+
+def test_what_could_not_be_read_is_tried_again_once_its_rights_change(prepare, photos):
+    folder = photos()
+    with pytest.MonkeyPatch.context() as patch:
+        without_rights(patch, "000.png")
+        assert [reject.item for reject in prepare(folder).rejects] == ["000.png"]
+    (folder / "000.png").chmod(0o604)
+    assert len(prepare(folder).items) == 12
+
+
+def test_a_file_that_may_not_be_read_is_a_clear_error(photos, monkeypatch):
+    path = archived(photos(), "zip")
+    without_rights(monkeypatch, path.name)
+    with pytest.raises(DataError, match="cannot be read: Permission denied") as error:
+        recognise(path)
+    assert error.value.where == str(path)
+
+
+def test_a_folder_of_linked_folders(prepare, photos, tmp_path):
+    links = tmp_path / "links"
+    links.mkdir()
+    for seed, name in enumerate(("cats", "dogs")):
+        (links / name).symlink_to(photos(8, name=name, seed=seed))
+    (links / "dogs" / "itself").symlink_to(links)
+    assert recognise(links).name == "image"
+    assert prepare(links).spec.labels == ("cats", "dogs")
 
 
 def archived(folder, kind):
@@ -237,6 +278,15 @@ def test_npz_with_known_keys(prepare, tmp_path):
     assert data.labels is not None
     assert [data.spec.labels[label] for label in data.labels[:2]] == ["shoe", "bag"]
     assert prepare(path, PrepareOptions(labels="none")).labels is None
+
+
+def test_npz_with_labels_of_bytes(prepare, tmp_path):
+    path = tmp_path / "data.npz"
+    kinds = np.array(["café".encode(), b"bar"])
+    np.savez(path, images=GREY, labels=kinds[np.arange(30) % 2])
+    assert prepare(path).spec.labels == ("bar", "café")
+    np.savez(path, images=GREY, labels=np.arange(30) % 2, label_names=kinds)
+    assert prepare(path).spec.labels == ("bar", "café")
 
 
 def test_npz_with_keys_of_its_own(prepare, tmp_path):

@@ -80,6 +80,20 @@ def test_folders_are_labels_and_files_are_texts(tmp_path):
     assert any("1 files that do not end in .txt" in note for note in dataset.notes)
 
 
+def test_folders_named_train_and_test_are_parts(tmp_path):
+    """As aclImdb comes, with a file of something else beside them."""
+    for folder in ("train/pos", "train/neg", "test/pos", "test/neg"):
+        for i in range(10):
+            written(tmp_path / "films" / folder / f"{i}.txt", f"{folder} {i}")
+    written(tmp_path / "films" / "ratings.txt", "1.5\n" * 100_000)
+    dataset = prepare(tmp_path / "films")
+    assert dataset.spec.labels == ("neg", "pos")
+    texts = texts_of(dataset)
+    assert {texts[i] for i in dataset.parts["test"]} == {t for t in texts if t.startswith("test")}
+    assert len(dataset.parts["train"]) + len(dataset.parts["validation"]) == 20
+    assert any("test as the data prescribe" in note for note in dataset.notes)
+
+
 def test_few_files_hold_a_text_a_line(tmp_path):
     for label in ("x", "y"):
         written(tmp_path / "set" / label / "all.txt", "\n".join(f"{n} {label}" for n in NAMES))
@@ -104,6 +118,55 @@ def test_json_lines_name_their_columns(tmp_path):
         prepare(file, column="name")
     items, _ = domain.read(file, dataset.spec)
     assert len(items) == 12
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_and_json_lines_may_begin_with_a_byte_order_mark(encoding, tmp_path):
+    rows = "\n".join(json.dumps({"text": name}) for name in NAMES)
+    assert texts_of(prepare(written(tmp_path / "a.jsonl", rows.encode(encoding)))) == NAMES
+    table = "\n".join(f"{name},x" for name in ["text", *NAMES])
+    assert texts_of(prepare(written(tmp_path / "a.csv", table.encode(encoding)))) == NAMES
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_of_a_table_is_found_out(separator, tmp_path):
+    said = [f"{name}, how are you? {i % 3}" for i, name in enumerate(NAMES)]
+    rows = [separator.join([f'"{text}"', "ab"[i % 2]]) for i, text in enumerate(said)]
+    table = "\n".join([separator.join(["text", "label"]), *rows])
+    dataset = prepare(written(tmp_path / "said.csv", table))
+    assert texts_of(dataset) == said
+    assert dataset.spec.labels == ("a", "b")
+    assert any("Fields are separated" in note for note in dataset.notes) == (separator != ",")
+
+
+def test_a_row_of_too_many_fields_is_left_out(tmp_path):
+    rows = [*(f"{name},a" for name in NAMES), "Hello, you,b"]
+    dataset = prepare(written(tmp_path / "said.csv", "\n".join(["text,label", *rows])))
+    assert texts_of(dataset) == NAMES
+    assert dataset.rejects[0].item == "said.csv, row 14"
+    assert dataset.rejects[0].reason.startswith("it has 3 fields of 2: a text that holds commas")
+
+
+def test_a_column_alone_is_lines_of_text(tmp_path):
+    said = [f"Hello number {i}, how are you; well" for i in range(12)]
+    quoted = ['"So, they say ""yes"""', '"two\nlines, here"', '"Hi," he said. "Bye, then."']
+    dataset = prepare(written(tmp_path / "said.csv", "\r\n".join(["text", *said, *quoted])))
+    assert texts_of(dataset) == [
+        *said,
+        'So, they say "yes"',
+        "two\nlines, here",
+        '"Hi," he said. "Bye, then."',
+    ]
+    assert dataset.spec.column == "text"
+    assert any("names one column" in note for note in dataset.notes)
+
+
+def test_line_ends_within_texts_are_made_one(tmp_path):
+    verses = [f"O rose {i}\r\nthou art\rsick" for i in range(9)]
+    plain = [f"O rose {i}\nthou art\nsick" for i in range(9)]
+    assert texts_of(prepare(verses)) == plain
+    rows = "\n".join(json.dumps({"text": verse}) for verse in verses)
+    assert texts_of(prepare(written(tmp_path / "a.jsonl", rows))) == plain
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])

@@ -41,10 +41,17 @@ def existing_path(source: str | os.PathLike[str]) -> Path:
 
     Raises:
         UsageError: nothing is there; the hint names what is there and was probably meant.
+        DataError: it may not be read.
     """
     path = Path(source).expanduser()
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            _try_reading(path)
+            return path
+    except OSError as error:
+        message = f"it cannot be read: {error.strerror or error}"
+        hint = "see that you have the right to read it"
+        raise DataError(message, where=str(path), hint=hint) from error
     parent = path.parent
     beside = [p.name for p in parent.iterdir()] if parent.is_dir() else []
     guess = nearest(path.name, beside)
@@ -53,6 +60,14 @@ def existing_path(source: str | os.PathLike[str]) -> Path:
     else:
         hint = "check the path" if parent.is_dir() else f"the folder {parent} does not exist either"
     raise UsageError("there is no such file or folder", where=str(path), hint=hint)
+
+
+def _try_reading(path: Path) -> None:
+    """Open a file or a folder; a pipe is left alone, since it would wait for its writer."""
+    if path.is_dir():
+        os.scandir(path).close()
+    elif path.is_file():
+        path.open("rb").close()
 
 
 def is_archive(path: Path) -> bool:
@@ -98,10 +113,14 @@ class Tree(ABC):
         return []
 
     def identity(self, wanted: Callable[[str], bool]) -> str:
-        """Changes whenever a wanted file is added, removed, or changes in size or time."""
+        """Changes whenever a wanted file is added, removed, or changes in size, time or rights.
+
+        Rights count, by the time of the last change of status, so that a file that could not be
+        read is tried again once it can be.
+        """
         del wanted  # an archive changes as a whole
         status = self.path.stat()
-        return f"{self.path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+        return f"{self.path.resolve()}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
     @abstractmethod
     def reading(self) -> contextlib.AbstractContextManager[Open]:
@@ -125,30 +144,32 @@ class SingleFile(Tree):
 class Folder(Tree):
     """The files below a folder; links to folders are followed, once each."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._skipped: list[str] = []
-
     @cached_property
     def names(self) -> list[str]:
         """Every file below the folder that is not hidden."""
-        return list(self._status)
+        return list(self._walked[0])
 
     @cached_property
     def skipped(self) -> list[str]:
         """Folders that may not be read, and runs of ectype: what it drew is not the user's data."""
-        _ = self._status  # walks the folder
-        return self._skipped
+        return self._walked[1]
 
     def first_names(self, most: int) -> list[str]:
         """See `Tree.first_names`: not the whole folder is walked."""
-        walk = ((folder, file) for folder, _, files in os.walk(self.path) for file in files)
-        paths = (Path(folder, file).relative_to(self.path).as_posix() for folder, file in walk)
-        return list(islice((path for path in paths if not is_hidden(path)), most))
+        return [name for name, _ in islice(self._walk([]), most)]
 
     @cached_property
-    def _status(self) -> dict[str, tuple[int, int]]:
-        found: dict[str, tuple[int, int]] = {}
+    def _walked(self) -> tuple[dict[str, tuple[int, int, int]], list[str]]:
+        """Size and times of every file, and what was skipped."""
+        skipped: list[str] = []
+        found: dict[str, tuple[int, int, int]] = {}
+        for name, entry in self._walk(skipped):
+            status = entry.stat()
+            found[name] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return dict(sorted(found.items())), skipped
+
+    def _walk(self, skipped: list[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Every file as it is met; sentences about folders that are left out join `skipped`."""
         visited: set[tuple[int, int]] = set()
         waiting = [("", self.path)]
         while waiting:
@@ -160,25 +181,23 @@ class Folder(Tree):
             try:
                 entries = [entry for entry in os.scandir(folder) if not _is_hidden_part(entry.name)]
             except PermissionError:
-                self._skipped.append(f"The folder {prefix or folder} may not be read: left out.")
+                skipped.append(f"The folder {prefix or folder} may not be read: left out.")
                 continue
             if prefix and {entry.name for entry in entries} >= _RUN_FILES:
-                self._skipped.append(f"The folder {prefix} is a run of ectype: left out.")
+                skipped.append(f"The folder {prefix} is a run of ectype: left out.")
                 continue
             for entry in entries:
                 if entry.is_dir():
                     waiting.append((f"{prefix}{entry.name}/", Path(entry.path)))
                 elif entry.is_file():  # no pipe, no broken link
-                    status = entry.stat()
-                    found[prefix + entry.name] = (status.st_size, status.st_mtime_ns)
-        return dict(sorted(found.items()))
+                    yield prefix + entry.name, entry
 
     def identity(self, wanted: Callable[[str], bool]) -> str:
         """From the paths, sizes and times of the wanted files."""
         digest = hashlib.sha256(os.fsencode(self.path.resolve()))
-        for name, (size, changed) in self._status.items():
+        for name, status in self._walked[0].items():
             if wanted(name):
-                digest.update(os.fsencode(f"{name}\0{size}\0{changed}\n"))
+                digest.update(os.fsencode("\0".join(map(str, (name, *status))) + "\n"))
         return digest.hexdigest()
 
     @contextlib.contextmanager

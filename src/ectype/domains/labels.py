@@ -1,16 +1,24 @@
-"""Labels: which of those that data carry are learned, and in what order."""
+"""Labels: those that folders and arrays carry, which of them are learned, and in what order."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
+from ectype.domains.base import Part
 from ectype.errors import DataError
 
 LEAST_EACH = 4
 MOST_LABELS = 1_000
+_PARTS: dict[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 def choose_labels(
@@ -61,3 +69,35 @@ def choose_labels(
 def _order(name: str) -> tuple[int, str]:
     """Whole numbers by value, before all else by letter."""
     return (int(name), "") if name.isdecimal() else (2**63, name)
+
+
+def names_in(array: Any) -> list[str]:
+    """The values of an array as text; byte strings, as files often hold them, are UTF-8."""
+    values = np.asarray(array)
+    if values.dtype.kind == "S":
+        return [value.decode(errors="replace") for value in values.tolist()]
+    return [str(value) for value in values]
+
+
+def parts_and_labels(names: list[str]) -> tuple[list[Part | None], list[str | None]]:
+    """Prescribed part and label of each path, from its folders.
+
+    The first folder names the label, unless all lie in the same one; folders named train,
+    validation and test prescribe parts, and the next folder names the label.
+    """
+    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    folders = _without_common_start(folders)
+    parts: list[Part | None] = [None] * len(names)
+    firsts = {path[0].lower() for path in folders if path}  # a loose file beside them is no part
+    if firsts <= set(_PARTS) and {_PARTS[name] for name in firsts} > {"train"}:
+        drawn: dict[Part, Part | None] = {"train": None, "validation": "validation", "test": "test"}
+        parts = [drawn[_PARTS[path[0].lower()]] if path else None for path in folders]
+        folders = _without_common_start([path[1:] for path in folders])
+    return parts, [path[0] if path else None for path in folders]
+
+
+def _without_common_start(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Drop the leading folders that all paths share."""
+    while folders and folders[0] and all(path[:1] == folders[0][:1] for path in folders):
+        folders = [path[1:] for path in folders]
+    return folders

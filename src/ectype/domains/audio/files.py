@@ -26,7 +26,7 @@ from ectype.domains.audio.decoding import (
 from ectype.domains.base import Part, Reject
 from ectype.domains.cache import Cache, key_of
 from ectype.domains.files import Tree, printable
-from ectype.domains.image.files import parts_and_labels
+from ectype.domains.labels import names_in, parts_and_labels
 from ectype.domains.parallel import in_order
 from ectype.errors import DataError, UsageError
 
@@ -218,7 +218,7 @@ class ArraySounds(Sounds):
         if items.dtype.kind == "i" and items.dtype != np.int16:
             raise DataError(f"sounds of whole numbers are int16, not {items.dtype}")
         self.items = items if items.ndim == 3 else items[:, :, None]
-        self.labels = None if labels is None else [str(label) for label in np.asarray(labels)]
+        self.labels = None if labels is None else names_in(labels)
         if self.labels is not None and len(self.labels) != len(items):
             raise DataError(f"{len(self.labels)} labels for {len(items)} sounds")
         self.rate = rate

@@ -75,6 +75,8 @@ def _rate(heard: Sequence[Heard], asked: int | None, cap: int) -> tuple[int, str
         found = f"Sampling rates are mixed: {listed}{more}"
     if asked is not None:
         return asked, f"{found}; they are learned at {asked:,} Hz, as data.rate says."
+    if common < LOWEST_RATE:
+        return LOWEST_RATE, f"{found}; they are resampled to {LOWEST_RATE:,} Hz: that is the least."
     if common <= cap:
         others = "" if len(counts) == 1 else ", the commonest; the others are resampled"
         return common, f"{found}; they are learned at {common:,} Hz{others}."
@@ -88,12 +90,13 @@ def _rate(heard: Sequence[Heard], asked: int | None, cap: int) -> tuple[int, str
 def _length(
     heard: Sequence[Heard], asked: float | None, rate: int, cap: float, *, trim: bool
 ) -> tuple[int, str]:
+    shortest = math.ceil(SHORTEST * rate)
     if asked is not None:
-        return round(asked * rate), f"A clip is {asked:g} s, as data.seconds says."
+        return max(round(asked * rate), shortest), f"A clip is {asked:g} s, as data.seconds says."
     lengths = np.array([h.seconds if trim else h.end for h in heard])
     wholes = np.array([h.whole for h in heard])
     if (np.abs(wholes - wholes[0]) < 0.5 / rate).all() and wholes[0] <= cap:
-        length = max(round(wholes[0] * rate), round(SHORTEST * rate))
+        length = max(round(wholes[0] * rate), shortest)
         return length, f"All sounds are {length / rate:.2f} s long; a clip is as long."
     short = lengths[lengths <= ONE_UP_TO * cap]
     wanted = float(np.quantile(short, WHOLE)) if len(short) else cap

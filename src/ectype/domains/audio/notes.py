@@ -26,8 +26,10 @@ def reject_note(rejects: Sequence[Reject]) -> str:
 
 
 def cut_note(survey: Survey, stored: Stored, form: Form) -> str:
-    """How sounds of other lengths became clips."""
-    lengths = np.array([h.seconds if form.trim else h.end for h in survey.heard])
+    """How sounds of other lengths became clips; those that gave none do not count."""
+    clips = Counter(stored.index.tolist())
+    sounds = [survey.heard[i] for i in clips]
+    lengths = np.array([h.seconds if form.trim else h.end for h in sounds])
     shorter = int((lengths < form.seconds - 1e-3).sum())
     cut = int((lengths > ONE_UP_TO * form.seconds).sum())
     longer = int((lengths > form.seconds + 0.01).sum()) - cut
@@ -37,10 +39,7 @@ def cut_note(survey: Survey, stored: Stored, form: Form) -> str:
     if longer:
         said.append(f"{longer:,} are up to {ONE_UP_TO:g} times as long: they give their beginning")
     if cut:
-        clips = Counter(stored.index.tolist())
-        count = sum(
-            clips[i] for i, length in enumerate(lengths) if length > ONE_UP_TO * form.seconds
-        )
+        count = np.array([*clips.values()])[lengths > ONE_UP_TO * form.seconds].sum()
         said.append(f"{cut:,} are longer still: cut at onsets, they give {count:,} clips")
     start = "Silence before a sound is left out (data.trim)" if form.trim else "Nothing is trimmed"
     return "; ".join([start, *said]) + "."

@@ -18,11 +18,10 @@ from ectype.domains.base import Reject
 from ectype.domains.cache import ArrayWriter, Cache, key_of
 from ectype.domains.files import printable
 from ectype.domains.parallel import in_order
-from ectype.domains.splitting import connected
 from ectype.nets.mel import log_mel
 
 #: Raised whenever what is stored, or how, changes.
-STORE_VERSION = 2
+STORE_VERSION = 3
 #: A sound longer than this is cut by itself, clip after clip, not beside others.
 _LONG_SECONDS = 60.0
 #: Two clips are near-identical if their sketches differ by at most this root mean square (dB) over
@@ -30,6 +29,8 @@ _LONG_SECONDS = 60.0
 MOST_APART = 1.5
 #: Among more clips than this near-identical ones are not sought.
 MOST_COMPARED = 20_000
+#: Clips that are compared with all at a time.
+_ROWS = 256
 _SKETCH_BANDS, _SKETCH_FRAMES, _FLOOR = 16, 16, -60.0
 
 
@@ -84,12 +85,12 @@ def cut_all(
         if isinstance(found, str):
             rejects.append(Reject(survey.names[index], found))
         else:
-            items.append(as_stored(found))
+            items.append(found)
     shape = (0, form.length, form.channels)
     return np.stack(items) if items else np.empty(shape, np.int16), rejects
 
 
-def as_stored(clip: Floats) -> np.ndarray:
+def _as_stored(clip: Floats) -> np.ndarray:
     """Floats within ±1 as int16."""
     return np.rint(np.clip(clip, -1, 1) * 32767).astype(np.int16)
 
@@ -105,30 +106,30 @@ def _build(folder: Path, sounds: Sounds, survey: Survey, form: Form, workers: in
             if isinstance(found, str):
                 rejects.append((survey.names[position], found))
                 continue
-            item = as_stored(found)
-            digest = hashlib.blake2b(item.data, digest_size=16).digest()
+            digest = hashlib.blake2b(found.data, digest_size=16).digest()
             first = first_with.setdefault(digest, position)
             if len(first_with) == len(index):
                 name = survey.names[first]
                 rejects.append((survey.names[position], f"it is a duplicate of {name}"))
                 continue
             index.append(position)
-            writer.append(item[None])
+            writer.append(found[None])
             if len(index) <= MOST_COMPARED:
-                sketches.append(sketch(item, form.rate))
-    compared = np.stack(sketches) if sketches else np.zeros((0, 1), np.float32)
-    pairs = near_pairs(compared) if len(index) == len(compared) else []
+                sketches.append(sketch(found, form.rate))
+    near = np.arange(len(index))
+    if sketches and len(index) <= MOST_COMPARED:
+        near = near_groups(np.stack(sketches))
     np.save(folder / "index.npy", np.array(index, np.int64))
     hashes = np.frombuffer(b"".join(first_with), np.uint8).reshape(len(index), 16)
     np.save(folder / "hashes.npy", hashes)
-    np.save(folder / "near.npy", connected(len(index), pairs))
+    np.save(folder / "near.npy", near)
     (folder / "facts.json").write_text(json.dumps({"rejects": rejects}))
 
 
 def _cut(
     sounds: Sounds, survey: Survey, form: Form, workers: int
-) -> Iterator[tuple[int, Floats | str]]:
-    """Each clip with the position of its sound, or the reason why a sound gives none."""
+) -> Iterator[tuple[int, np.ndarray | str]]:
+    """Each clip as it is stored, with the position of its sound; or why a sound gives none."""
     long = [heard.whole > _LONG_SECONDS for heard in survey.heard]
     with sounds.reading() as opened:
         cut = _cutter(opened, survey, form)
@@ -137,21 +138,31 @@ def _cut(
             if is_long:  # clip after clip: a recording of hours must not be held at once
                 several = (cut(position) for position in positions)
             else:
-                several = in_order(lambda position: list(cut(position)), positions, workers)
+                # one by one: many sounds of a minute at once would fill the memory
+                several = in_order(lambda position: [*cut(position)], positions, workers, chunk=1)
             for position, found in zip(positions, several, strict=True):
                 for clip in found:
                     yield position, clip
 
 
-def _cutter(opened: Opener, survey: Survey, form: Form) -> Callable[[int], Iterator[Floats | str]]:
-    def cut(position: int) -> Iterator[Floats | str]:
+def _cutter(
+    opened: Opener, survey: Survey, form: Form
+) -> Callable[[int], Iterator[np.ndarray | str]]:
+    def cut(position: int) -> Iterator[np.ndarray | str]:
         heard = survey.heard[position]
         at = starts(heard, form.seconds, trim=form.trim, one_up_to=ONE_UP_TO)
+        gave = False
         try:
             with opened(survey.names[position]) as reader:
-                yield from clips(reader, heard, at, form)
+                for clip in clips(reader, heard, at, form):
+                    gave = True
+                    yield _as_stored(clip)
         except BadSoundError as error:
             yield str(error)
+        else:
+            if not gave:
+                hint = "" if form.trim else " (data.trim=yes leaves out silence before a sound)"
+                yield f"its clips are silent{hint}"
 
     return cut
 
@@ -165,16 +176,22 @@ def sketch(item: np.ndarray, rate: int) -> Floats:
     return np.concatenate([mel[:, a:b].mean(1) for a, b in pairwise(edges)]).astype(np.float32)
 
 
-def near_pairs(sketches: Floats) -> list[tuple[int, int]]:
-    """Pairs of indices of near-identical clips, from their sketches (n, d)."""
-    pairs: list[tuple[int, int]] = []
+def near_groups(sketches: Floats) -> np.ndarray:
+    """Lowest index among the clips that each is near-identical to, be it through others, (n,).
+
+    From their sketches (n, d). Groups grow row by row: of three hours of rain nearly all pairs
+    are near-identical, and a list of them would fill the memory.
+    """
+    group = np.arange(len(sketches))
     squares = (sketches**2).sum(1)
-    heard = (sketches > _FLOOR).sum(1)
-    for start in range(0, len(sketches), 1024):
-        block = sketches[start : start + 1024]
-        apart = squares[start : start + 1024, None] + squares - 2 * block @ sketches.T
-        limit = MOST_APART**2 * np.maximum(heard[start : start + 1024, None], heard)
-        for a, b in np.argwhere(apart <= limit).tolist():
-            if start + a < b:
-                pairs.append((start + a, b))
-    return pairs
+    heard = (sketches > _FLOOR).sum(1).astype(np.float32)
+    for start in range(0, len(sketches), _ROWS):
+        rows = slice(start, start + _ROWS)
+        apart = squares[rows, None] + squares - 2 * sketches[rows] @ sketches.T
+        near = apart <= MOST_APART**2 * np.maximum(heard[rows, None], heard)
+        for row, others in enumerate(near, start):
+            met = group[row:][others[row:]]  # those before it have met it
+            lowest = min(group[row], met.min(initial=group[row]))
+            if group[row] != lowest or (met != lowest).any():
+                group[np.isin(group, [group[row], *np.unique(met)])] = lowest
+    return group

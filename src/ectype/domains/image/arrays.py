@@ -19,6 +19,7 @@ from ectype.domains.base import Part
 from ectype.domains.cache import Cache
 from ectype.domains.image.decoding import CHANNELS, BadPictureError
 from ectype.domains.image.files import Pictures, Read, Scan
+from ectype.domains.labels import names_in
 from ectype.errors import DataError, UsageError
 
 #: Names that pictures and labels go by in `.npz` files, most telling first.
@@ -72,7 +73,7 @@ class ArrayPictures(Pictures):
         self.where = where
         self._identity = identity
         self._blocks = list(blocks)
-        self._names = None if names is None else [str(name) for name in np.asarray(names)]
+        self._names = None if names is None else names_in(names)
         for block in blocks:
             if not looks_like_pictures(block.shape, block.dtype.kind) or block.shape[0] == 0:
                 raise DataError(
@@ -154,7 +155,7 @@ class ArrayPictures(Pictures):
                     raise DataError(message, where=self.where)
                 labels += [self._names[int(label)] for label in block.labels]
             else:
-                labels += [str(label) for label in block.labels]
+                labels += names_in(block.labels)
         return labels
 
     @cached_property

@@ -106,12 +106,10 @@ def fitted(picture: Image.Image, width: int, height: int, fit: Fit, form: str) -
         picture = _in_form(picture, form)
     box = (0.0, 0.0, float(picture.width), float(picture.height))
     size = (width, height)
-    scale = (width / picture.width, height / picture.height)
     if fit == "crop":
-        inner = (width / max(scale), height / max(scale))
-        left, top = (picture.width - inner[0]) / 2, (picture.height - inner[1]) / 2
-        box = (left, top, left + inner[0], top + inner[1])
+        box = crop_box(picture.size, size)
     elif fit == "pad":
+        scale = (width / picture.width, height / picture.height)
         size = (
             max(1, min(width, round(picture.width * min(scale)))),
             max(1, min(height, round(picture.height * min(scale)))),
@@ -123,6 +121,15 @@ def fitted(picture: Image.Image, width: int, height: int, fit: Fit, form: str) -
     if form in ("LA", "RGBA"):
         item[item[..., -1] == 0, :-1] = 255
     return item if size == (width, height) else _padded(item, width, height)
+
+
+def crop_box(picture: tuple[int, int], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the largest box in the middle that has a size's proportions."""
+    # By way of a scale, rounding may place it outside by a hair, which Pillow refuses.
+    width = min(picture[0], picture[1] * size[0] / size[1])
+    height = min(picture[1], picture[0] * size[1] / size[0])
+    left, top = (picture[0] - width) / 2, (picture[1] - height) / 2
+    return left, top, left + width, top + height
 
 
 def on_white(items: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -19,6 +19,7 @@ from ectype.domains.base import Part, Reject
 from ectype.domains.cache import Cache, key_of
 from ectype.domains.files import Tree, printable
 from ectype.domains.image.decoding import BadPictureError, decode, pillow_ready, read_header
+from ectype.domains.labels import parts_and_labels
 from ectype.domains.parallel import in_order
 from ectype.errors import DataError
 
@@ -29,11 +30,6 @@ PICTURES = frozenset(
 UNREADABLE = frozenset(
     (".heic", ".heif", ".svg", ".eps", ".psd", ".xcf", ".raw", ".dng", ".cr2", ".nef", ".jp2")
 )
-_PARTS: dict[str, Part] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 #: Raised whenever what is stored, or how, changes.
 SCAN_VERSION = 1
 
@@ -201,23 +197,3 @@ def _suffix(name: str) -> str:
 
 def _is_candidate(name: str) -> bool:
     return _suffix(name) in PICTURES or _suffix(name) in UNREADABLE
-
-
-def parts_and_labels(names: list[str]) -> tuple[list[Part | None], list[str | None]]:
-    """Prescribed part and label of each path, from its folders."""
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
-    folders = _without_common_start(folders)
-    parts: list[Part | None] = [None] * len(names)
-    firsts = {path[0].lower() if path else "" for path in folders}
-    if firsts <= set(_PARTS) and {_PARTS[name] for name in firsts} > {"train"}:
-        drawn: dict[Part, Part | None] = {"train": None, "validation": "validation", "test": "test"}
-        parts = [drawn[_PARTS[path[0].lower()]] for path in folders]
-        folders = _without_common_start([path[1:] for path in folders])
-    return parts, [path[0] if path else None for path in folders]
-
-
-def _without_common_start(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Drop the leading folders that all paths share."""
-    while folders and folders[0] and all(path[:1] == folders[0][:1] for path in folders):
-        folders = [path[1:] for path in folders]
-    return folders

@@ -145,6 +145,7 @@ class TextDomain(Domain):
             validation=settings.validation,
             test=settings.test,
             labels=labels,
+            given=found.parts,
         )
         items = to_items(encoded, length, tokens.size)
         spec = TextSpec(
@@ -163,7 +164,7 @@ class TextDomain(Domain):
             token_note,
             length_note,
             label_note,
-            text_notes.part_note(parts),
+            text_notes.part_note(parts, found.parts),
         ]
         return Dataset(
             spec=spec,

@@ -68,12 +68,16 @@ def reject_note(rejects: Sequence[Reject]) -> str:
     return f"{len(rejects):,} texts are left out." if rejects else ""
 
 
-def part_note(parts: dict[Part, np.ndarray]) -> str:
-    """How large the parts are."""
+def part_note(parts: dict[Part, np.ndarray], given: Sequence[Part | None]) -> str:
+    """How large the parts are, and where they come from."""
     sizes = {name: len(indices) for name, indices in parts.items()}
-    return (
+    note = (
         f"{sizes['train']:,} texts to train on, {sizes['validation']:,} for choices in training "
-        f"(validation), {sizes['test']:,} held out for evaluation (test)."
+        f"(validation), {sizes['test']:,} held out for evaluation (test)"
+    )
+    prescribed = sorted({str(part) for part in given if part})
+    return (
+        f"{note}; {' and '.join(prescribed)} as the data prescribe." if prescribed else f"{note}."
     )
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from ectype.domains.base import Reject
+from ectype.domains.base import Part, Reject
 from ectype.domains.files import Tree, existing_path, is_archive, open_tree, printable
+from ectype.domains.labels import parts_and_labels
+from ectype.domains.text.lines import Fault, lines_of, with_line_feeds
+from ectype.domains.text.rows import JSON_LINES, TABLES, Rows, read_rows
 from ectype.errors import DataError, UsageError
 
 Unit = Literal["lines", "blocks", "files"]
 
 PLAIN = frozenset((".txt", ".text"))
-JSON_LINES = frozenset((".jsonl", ".ndjson"))
-COMMA, TAB = ".csv", ".tsv"
-PARQUET = frozenset((".parquet", ".pq"))
 #: A text of more characters is left out: most likely it is no text, or a whole book in a line.
 MOST_CHARACTERS = 100_000
 #: Columns that hold the texts, and their labels, where nobody says which do.
@@ -34,14 +30,6 @@ FEWEST_BLOCKS, LONGEST_BLOCK = 8, 12
 #: A folder whose files are so many, and hold so few texts each, holds a text a file.
 FEWEST_FILES = 20
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark begins as this one does
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
 
 @dataclass(kw_only=True)
 class Found:
@@ -51,6 +39,7 @@ class Found:
         texts: those that can be used.
         places: where each stands, for messages.
         labels: of each, None where it has none.
+        parts: the part that the source prescribes for each, None where it does not.
         unit: what a text was in the source; decides how samples are written.
         rejects: what was left out.
         column: that held them, where there were columns.
@@ -62,12 +51,15 @@ class Found:
     texts: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
+    parts: list[Part | None] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, text: str, place: str, label: str | None = None) -> None:
+    def add(
+        self, text: str, place: str, label: str | None = None, part: Part | None = None
+    ) -> None:
         """Take a text in, or say why not; empty ones are passed over."""
-        text = text.strip()
+        text = with_line_feeds(text).strip()
         fault = fault_of(text)
         text = unicodedata.normalize("NFC", text[: MOST_CHARACTERS + 1])
         if not text:
@@ -78,6 +70,7 @@ class Found:
         self.texts.append(text)
         self.places.append(printable(place))
         self.labels.append(label)
+        self.parts.append(part)
 
     def keep(self, wanted: Sequence[bool], reason: Callable[[str], str]) -> None:
         """Leave out the texts that are not wanted, each for a reason."""
@@ -88,6 +81,7 @@ class Found:
         self.texts = [self.texts[i] for i in index]
         self.places = [self.places[i] for i in index]
         self.labels = [self.labels[i] for i in index]
+        self.parts = [self.parts[i] for i in index]
 
     def keep_shorter(self, encoded: Sequence[list[int]], length: int, unit: str) -> list[list[int]]:
         """Leave out texts that do not fit into so many tokens with their end."""
@@ -147,13 +141,8 @@ def read_source(
     if not isinstance(source, str | os.PathLike):
         return _from_list(*_texts_of_pair(source))
     path = existing_path(source)
-    suffix = path.suffix.lower()
-    if suffix in JSON_LINES:
-        return _from_rows(_json_rows(path), str(path), column, labels)
-    if suffix in (COMMA, TAB):
-        return _from_rows(_csv_rows(path), str(path), column, labels)
-    if suffix in PARQUET:
-        return _from_rows(_parquet_rows(path), str(path), column, labels)
+    if path.suffix.lower() in JSON_LINES | TABLES:
+        return _from_rows(read_rows(path), str(path), column, labels)
     return _from_tree(open_tree(path), unit, labels)
 
 
@@ -204,42 +193,26 @@ def _from_tree(tree: Tree, unit: Unit | Literal["auto"], labels: str) -> Found:
             except OSError as error:
                 found.rejects.append(Reject(printable(name), str(error)))
                 continue
-            files.append((name, [*_decoded(content, name, found)]))
+            files.append((name, _decoded(content, name, found)))
     found.unit = _unit_of([lines for _, lines in files]) if unit == "auto" else unit
     found.notes.append(_unit_note(found.unit, unit, alone))
-    folders = _label_folders([name for name, _ in files])
-    for (name, lines), folder in zip(files, folders, strict=True):
+    parts, folders = parts_and_labels([name for name, _ in files])
+    for (name, lines), part, folder in zip(files, parts, folders, strict=True):
         label = None if labels == "none" else folder
         for number, text in _units(lines, found.unit):
-            found.add(text, name if found.unit == "files" else f"{name}, line {number}", label)
+            place = name if found.unit == "files" else f"{name}, line {number}"
+            found.add(text, place, label, part)
     return found
 
 
-def _decoded(content: bytes, name: str, found: Found) -> Iterator[str]:
-    """The lines of a file; a line that is no UTF-8 comes as an empty one and is left out."""
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            try:
-                yield from _split(content.decode(encoding))
-            except UnicodeDecodeError:
-                reason = f"it begins as {encoding} and is none"
-                found.rejects.append(Reject(printable(name), reason))
-            return
-    for number, line in enumerate(_split(content), 1):
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            byte = line[error.start]
-            reason = f"byte 0x{byte:02X} is no UTF-8: bring the file to UTF-8, with iconv for one"
-            found.rejects.append(Reject(f"{printable(name)}, line {number}", reason))
-            yield ""
-
-
-def _split(content: Any) -> list[Any]:
-    """Lines of bytes or text; a line feed, a carriage return or both end one."""
-    if isinstance(content, bytes):
-        return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    return content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+def _decoded(content: bytes, name: str, found: Found) -> list[str]:
+    """The lines of a file; those that cannot be decoded are left out and come as empty ones."""
+    lines: list[str] = []
+    for number, line in enumerate(lines_of(content), 1):
+        if isinstance(line, Fault):
+            found.rejects.append(Reject(f"{printable(name)}, line {number}", line.reason))
+        lines.append("" if isinstance(line, Fault) else line)
+    return lines
 
 
 def _unit_of(files: Sequence[Sequence[str]]) -> Unit:
@@ -285,72 +258,18 @@ def _units(lines: Sequence[str], unit: Unit) -> Iterator[tuple[int, str]]:
             block = []
 
 
-def _label_folders(names: Sequence[str]) -> list[str | None]:
-    """The first folder of each path that not all share."""
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
-    while folders and folders[0] and all(path[:1] == folders[0][:1] for path in folders):
-        folders = [path[1:] for path in folders]
-    return [path[0] if path else None for path in folders]
-
-
 # --- rows -----------------------------------------------------------------------------------
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    for number, line in enumerate(_split(path.read_bytes()), 1):
-        if not line.strip():
-            continue
-        place = f"{path.name}, line {number}"
-        try:
-            row = json.loads(line.decode())
-        except UnicodeDecodeError:
-            yield place, "it is no UTF-8"
-        except (ValueError, RecursionError):
-            yield place, "it is no JSON"
-        else:
-            yield place, row if isinstance(row, dict) else {"text": row}
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        hint = "bring the file to UTF-8, with iconv for one"
-        message = f"it is no UTF-8: byte {error.start:,}"
-        raise DataError(message, where=str(path), hint=hint) from None
-    csv.field_size_limit(2**31 - 1)
-    between = "\t" if path.suffix.lower() == TAB else ","
-    rows = csv.DictReader(io.StringIO(content, newline=""), delimiter=between)
-    for number, row in enumerate(rows, 2):
-        yield f"{path.name}, row {number}", {str(key): value for key, value in row.items()}
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    try:
-        from pyarrow import ArrowInvalid, parquet
-    except ImportError:
-        message = "Parquet files need the package pyarrow, which is not installed"
-        raise UsageError(message, where=str(path), hint="pip install 'ectype[table]'") from None
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except ArrowInvalid as error:
-        raise DataError(f"it is no Parquet file: {error}", where=str(path)) from None
-    for number, row in enumerate(rows, 1):
-        yield f"{path.name}, row {number}", row
-
-
-def _from_rows(
-    rows: Iterable[tuple[str, dict[str, Any] | str]], where: str, column: str | None, labels: str
-) -> Found:
-    read = [*rows]
-    whole = [(place, row) for place, row in read if isinstance(row, dict)]
-    names = list(dict.fromkeys(name for _, row in whole for name in row))
-    texts = _text_column(column, names, [row for _, row in whole], where)
+def _from_rows(rows: Rows, where: str, column: str | None, labels: str) -> Found:
+    whole = [row for _, row in rows.read if isinstance(row, dict)]
+    names = list(dict.fromkeys(name for row in whole for name in row))
+    texts = _text_column(column, names, whole, where)
     label = _label_column(labels, [name for name in names if name != texts], where)
-    found = Found(unit="files", column=texts)
+    found = Found(unit="files", column=texts, notes=[*rows.notes])
     said = f"The texts are “{texts}”" + (f", their labels “{label}”." if label else ".")
     found.notes.append(said)
-    for place, row in read:
+    for place, row in rows.read:
         if isinstance(row, str):
             found.rejects.append(Reject(printable(place), row))
         elif not isinstance(row.get(texts), str):
