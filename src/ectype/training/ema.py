@@ -40,7 +40,7 @@ class ExponentialAverage:
         for begun in {*self.begun.values()}:
             names = [name for name, since in self.begun.items() if since == begun]
             averages, lives = (
-                [p for name in names for p in modules[name].parameters()]
+                tuple(p for name in names for p in modules[name].parameters())
                 for modules in (self.average, self.live)
             )
             weight = 1 - 0.5 ** (1 / max(self.share * (self.updates - begun), 1e-3))
