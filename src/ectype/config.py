@@ -68,10 +68,12 @@ class GanSettings:
         most=MOST_AUGMENT,
     )
     latent: int = setting(64, "length of the noise vector", least=1)
-    learning_rate: float = setting(
-        1.5e-3, "Adam's rate at the start, of the discriminator", above=0
+    learning_rate: float | None = setting(
+        None, "Adam's rate at the start, of the discriminator; chosen from the capacity", above=0
     )
-    generator_rate: float = setting(4.0, "the generator's, as a multiple of learning_rate", above=0)
+    generator_rate: float | None = setting(
+        None, "the generator's, as a multiple of learning_rate; chosen from the capacity", above=0
+    )
     beta1: float = setting(0.0, "Adam's first-moment decay", least=0, most=0.999)
     beta2: float = setting(0.99, "Adam's second-moment decay", least=0, most=0.9999)
 

@@ -214,6 +214,7 @@ class _Work:
 
     def _resolve(self, asked: Config, dataset: Dataset, precision: Precision) -> Config:
         """Fill in all that was left to ectype."""
+        from ectype.models.gan import chosen_rates
         from ectype.training.planning import plan_capacity
 
         family, reason = choose_family(asked.family, facts_of(dataset, asked.budget))
@@ -227,7 +228,8 @@ class _Work:
         resolved = dataclasses.replace(asked, family=family, training=training)
         if family == "vae":
             check_likelihood(self.domain, dataset, asked.vae.likelihood)
-        if training.capacity is None:
+        capacity = training.capacity
+        if capacity is None:
 
             def measure(capacity: int) -> float:
                 from ectype.training.planning import seconds_per_item
@@ -246,8 +248,13 @@ class _Work:
                 measure,
             )
             self.reporter.note(plan.reason)
-            training = dataclasses.replace(training, capacity=plan.capacity)
-        return dataclasses.replace(resolved, training=training)
+            capacity = plan.capacity
+            training = dataclasses.replace(training, capacity=capacity)
+        gan = asked.gan
+        if family == "gan" or asked.vae.adversarial:
+            rate, faster = chosen_rates(gan, capacity)
+            gan = dataclasses.replace(gan, learning_rate=rate, generator_rate=faster / rate)
+        return dataclasses.replace(resolved, gan=gan, training=training)
 
     def _train(self, config: Config, dataset: Dataset, precision: Precision) -> None:
         try:

@@ -111,7 +111,7 @@ def test_the_discriminator_joins_halfway_and_learns_alone():
     assert judging.plays(BEGIN, 0)
     assert autoencoding.plays(0.0, 0)
     first = judging.learning_rate(BEGIN)
-    assert first == pytest.approx(GanSettings().learning_rate)
+    assert first == pytest.approx(both.game.rates[0])
     assert judging.learning_rate(1.0) == pytest.approx(first / 20)
     loss, log = judging.loss(turn(0.9, step=0))
     assert log["penalty"] > 0

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ectype.config import GanSettings
 from ectype.models.base import Batch, Turn
 from ectype.models.games import GAMES
-from ectype.models.gan import SETTLING_BLOCKS, Gan
+from ectype.models.gan import SETTLING_BLOCKS, Gan, chosen_rates
 from ectype.models.penalties import SIGMA
 from ectype.nets.augment import Augmentation, Transform
 from tests.models.numeric import Judge, jacobian_norms, seeded
@@ -248,6 +248,21 @@ def test_discriminator_loss_leaves_no_graph_into_the_generator(kind: str):
     gan.discriminator_loss(turn())[0].backward()
     assert all(p.grad is None for p in gan.generator.parameters())
     assert all(p.grad is not None for p in gan.discriminator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("capacity", "settings", "rates"),
+    [
+        (16, {}, (1.5e-3, 6e-3)),
+        (48, {}, (1.5e-3, 6e-3)),
+        (96, {}, (1.5e-3 / 4, 6e-3 / 2)),
+        (96, {"learning_rate": 0.01}, (0.01, 0.08)),
+        (96, {"generator_rate": 1.0}, (1.5e-3 / 4, 1.5e-3 / 4)),
+        (96, {"learning_rate": 0.01, "generator_rate": 3.0}, (0.01, 0.03)),
+    ],
+)
+def test_rates_left_open_fall_with_the_width(capacity, settings, rates):
+    assert chosen_rates(GanSettings(**settings), capacity) == pytest.approx(rates)
 
 
 def test_players_take_turns_discriminator_first_and_train_one_network_each():

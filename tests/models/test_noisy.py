@@ -135,7 +135,7 @@ def test_the_autoencoder_plays_first_and_the_game_is_on_its_latents():
     assert all(p.grad is not None for p in model.generator.parameters())
     assert all(p.grad is None for p in model.encoder.parameters())
     # the second phase has its own course of the learning rate
-    rate = model.settings.generator_rate * model.settings.learning_rate
+    _, rate = model.rates
     assert generator.learning_rate(0.5) == pytest.approx(rate)
     assert generator.learning_rate(1.0) == pytest.approx(rate / 20)
 

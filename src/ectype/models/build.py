@@ -69,6 +69,7 @@ def build(
             settings,
             classes=classes,
             gamma=gamma,
+            capacity=config.training.capacity or 1,
             augmentation=None if settings.augment == "off" else augmentation,
         )
     latent = config.vae.latent
@@ -130,6 +131,7 @@ def _adversarial(
             settings,
             classes=classes,
             gamma=settings.gamma if settings.gamma is not None else default_gamma(dimensions),
+            capacity=config.training.capacity or 1,
             augmentation=None if settings.augment == "off" else augmentation,
         )
 
@@ -163,7 +165,8 @@ def _latent_gan(
     decoder = network("decoder", latent=size + 1, likelihood=likelihood)
     assert isinstance(decoder, Autoregressive)
     decoder.nucleus = config.vae.nucleus
-    width = LATENT_WIDTH * (config.training.capacity or 1)
+    capacity = config.training.capacity or 1
+    width = LATENT_WIDTH * capacity
     return LatentGan(
         network("encoder", latent=size),
         decoder,
@@ -174,6 +177,7 @@ def _latent_gan(
         playing=playing,
         classes=classes,
         gamma=playing.gamma if playing.gamma is not None else default_gamma(size),
+        capacity=capacity,
     )
 
 

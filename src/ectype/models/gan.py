@@ -21,8 +21,26 @@ from ectype.nets.precision import full_precision
 
 Log = Mapping[str, Tensor]
 
+#: Adam's rates of pictures' discriminator and generator up to a capacity; beyond it they fall, the
+#: discriminator's with its square. From docs/benchmarks.md, "The search for the default GAN".
+RATES = (1.5e-3, 6e-3)
+RATES_UP_TO = 48
+
 #: Blocks of samples from which the statistics of batch normalisation are measured.
 SETTLING_BLOCKS = 16
+
+
+def chosen_rates(settings: GanSettings, capacity: int) -> tuple[float, float]:
+    """The rates of discriminator and generator, from the capacity where the settings leave them.
+
+    The same rate turns a wide network further than a narrow one (Yang et al., arXiv 2203.03466):
+    at a rate that serves at width 48 a discriminator of 64 overshoots.
+    """
+    narrower = min(1.0, RATES_UP_TO / capacity)
+    judging, making = RATES[0] * narrower**2, RATES[1] * narrower
+    rate, multiple = settings.learning_rate, settings.generator_rate
+    rate = judging if rate is None else rate
+    return rate, rate * (making / judging if multiple is None else multiple)
 
 
 @dataclass
@@ -52,6 +70,7 @@ class Gan(Model):
         generator: (noise (n, latent), label) → items.
         discriminator: (items, label) → (n,).
         settings: which game, and its rates.
+        capacity: of the networks, from which rates that the settings leave open are chosen.
         classes: number of labels, 0 for none.
         gamma: weight of the penalty at the start; it falls tenfold over training.
         augmentation: draws what is done to items before the discriminator judges them, real and
@@ -72,12 +91,14 @@ class Gan(Model):
         *,
         classes: int,
         gamma: float,
+        capacity: int = RATES_UP_TO,
         augmentation: Augmentation | None = None,
     ):
         super().__init__(classes)
         self.generator = generator
         self.discriminator = discriminator
         self.settings = settings
+        self.rates = chosen_rates(settings, capacity)
         self.game = GAMES[settings.loss]
         self.gamma = cosine(gamma, gamma / 10)
         if settings.penalty != "none":
@@ -92,8 +113,7 @@ class Gan(Model):
 
         Two rates: Heusel et al. (arXiv 1706.08500); which ones was found in docs/benchmarks.md.
         """
-        rate = self.settings.learning_rate
-        faster = rate * self.settings.generator_rate
+        rate, faster = self.rates
         betas = (self.settings.beta1, self.settings.beta2)
         return (
             Player(

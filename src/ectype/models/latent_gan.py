@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ectype.config import GanSettings, VaeSettings
 from ectype.models.base import Batch, Player, Turn
-from ectype.models.gan import Gan, Log
+from ectype.models.gan import RATES_UP_TO, Gan, Log
 from ectype.models.likelihoods import Likelihood
 from ectype.models.noisy import COOLING, at_level, for_sampling, for_training
 from ectype.models.schedules import within
@@ -100,6 +100,7 @@ class LatentGan(Gan):
         playing: the game's.
         classes: number of labels, 0 for none.
         gamma: weight of the penalty at the start; it falls tenfold over the game.
+        capacity: from which rates of the game that are left open are chosen.
     """
 
     def __init__(
@@ -114,8 +115,11 @@ class LatentGan(Gan):
         playing: GanSettings,
         classes: int,
         gamma: float,
+        capacity: int = RATES_UP_TO,
     ):
-        super().__init__(generator, discriminator, playing, classes=classes, gamma=gamma)
+        super().__init__(
+            generator, discriminator, playing, classes=classes, gamma=gamma, capacity=capacity
+        )
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
