@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import multiprocessing
 import os
 import platform
 import shlex
@@ -12,15 +13,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
 Row = Mapping[str, Any]
+Value = TypeVar("Value")
 
 
 def parser(name: str, doc: str | None) -> argparse.ArgumentParser:
@@ -49,6 +52,13 @@ def working_folder(keep: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="ectype-benchmark-") as folder:
         yield Path(folder)
+
+
+def apart(work: Callable[..., Value], *given: Any) -> Value:
+    """What some work gives that is done in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(work, *given).result()
 
 
 def run_apart(

@@ -16,10 +16,8 @@ Each row is a process of its own, and its memory the most that this process held
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 import ectype
-from benchmarks.common import machine, parser, tell, working_folder, write_json
+from benchmarks.common import apart, machine, parser, tell, working_folder, write_json
 from benchmarks.peers.table_protocol import peak_gigabytes
 from ectype.domains.table.domain import TableSpec
 from ectype.domains.table.reading import read_as
@@ -87,13 +85,6 @@ def made_table(rows: int, values: int) -> pd.DataFrame:
             "currency": "EUR",
         }
     )
-
-
-def apart(work: Callable[..., Row], *given: Any) -> Row:
-    """The figures of some work that is done in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(work, *given).result()
 
 
 def train_one(path: Path, out: Path, steps: int) -> Row:

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import (
     equal_time_images,
     equal_time_text,
+    evaluation,
     little_data,
     loop_overhead,
     step_cost,
@@ -98,6 +99,16 @@ def test_little_data_rows_are_complete_and_nothing_is_done_twice(fashion, tmp_pa
     assert all(row["items seen"] > 0 for row in rows if row["seed"] == 0)
     monkeypatch.setattr("ectype.fit", None)
     assert rows_of(little_data.main, arguments, tmp_path) == rows
+
+
+@pytest.mark.slow
+def test_evaluation_rows_are_complete(fashion, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "STEPS", 2)
+    arguments = ["--fashion", str(fashion), "--n", "24", "--neighbours", "64"]
+    rows = rows_of(evaluation.main, arguments, tmp_path)
+    names = ["evaluation, the first time", "evaluation, again", "neighbours", "copies"]
+    assert [row["what"] for row in rows] == names
+    assert all(row["seconds"] > 0 and row["memory, GiB"] > 0 for row in rows)
 
 
 @pytest.mark.slow
