@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from ectype.report.verdict import Verdict
 
 COMMON = {"--set", "--json"}
 FLAGS = {
-    "inspect": {"DATA"},
+    "inspect": {"DATA", "--budget"},
     "fit": {
         "DATA",
         "--model",
@@ -327,6 +328,15 @@ def test_evaluate_says_the_verdict_first_and_every_figure_after_it(evaluation, r
     assert ["frechet", "40.0", "20.0", "38.2", "to", "41.8", "lower", "500", "pixels"] in rows
     assert ["active_units", "7.000", "–", "–", "higher", "500"] in rows
     assert lines[-1] == f"The report is {run.path / 'report.html'}"
+
+
+def test_inspect_plans_for_the_budget(inspection, monkeypatch, capsys):
+    def asked(source, *, budget, settings):
+        return dataclasses.replace(inspection, plan=[f"train a VAE for {budget}"])
+
+    monkeypatch.setattr("ectype.inspecting.inspect", asked)
+    assert answer(capsys, "inspect", "photos", "--budget", "2m")["plan"] == ["train a VAE for 2m"]
+    assert answer(capsys, "inspect", "photos")["plan"] == ["train a VAE for None"]
 
 
 def test_inspect_page(inspection, capsys):

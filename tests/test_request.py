@@ -28,8 +28,13 @@ MANY_SMALL = Facts(domain="image", items=51_000, labels=0, budget=Budget(seconds
         ({"items": 850}, "gan", "keep close to some"),
         ({"items": LITTLE_DATA - 1, "budget": Budget(seconds=120)}, "gan", "keep close to some"),
         ({"items": LITTLE_DATA, "budget": Budget(seconds=120)}, "vae", "until a GAN has 10m"),
-        ({"labels": 10}, "vae", "with labels"),
-        ({"labels": 10, "items": 850}, "vae", "with labels"),
+        ({"labels": 10}, "gan", "in 10m or more"),
+        ({"labels": 10, "items": 850}, "gan", "keep close to some"),
+        (
+            {"labels": 10, "items": 850, "budget": Budget(seconds=120)},
+            "vae",
+            "nearer to each label",
+        ),
         ({"domain": "text"}, "vae", "nearer to the data"),
     ],
 )

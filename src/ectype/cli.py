@@ -75,9 +75,15 @@ COMMON = Common()
 
 
 @app.command(sort_key=1)
-def inspect(data: Data, /, *, common: Common = COMMON) -> Answer:
-    """Say what the data is, what is broken in it, and how `fit` would go about it."""
-    return pages.inspected(data, ectype.inspect(data, settings=common.set))
+def inspect(data: Data, /, *, budget: str | None = None, common: Common = COMMON) -> Answer:
+    """Say what the data is, what is broken in it, and how `fit` would go about it.
+
+    Parameters
+    ----------
+    budget
+        How long `fit` would train, 10m or 1h30m for instance (default 10m): its plan depends on it.
+    """
+    return pages.inspected(data, ectype.inspect(data, budget=budget, settings=common.set))
 
 
 @app.command(sort_key=2)

@@ -64,8 +64,8 @@ RULES = (
     ),
     Rule(
         "vae",
-        lambda facts: facts.labels > 0,
-        "auto: with labels a GAN loses variety within each of them",
+        lambda facts: facts.labels > 0 and (facts.budget.seconds or 0) < LONG,
+        f"auto: until a GAN has {format_seconds(LONG)} to learn, a VAE comes nearer to each label",
     ),
     Rule(
         "gan",

@@ -56,8 +56,9 @@ def walk(
     data, unseen = tour.write(folder)
     run_folder = folder / "run"
 
-    reporter.note(f"$ ectype inspect {data}")
-    yield "inspect", pages.inspected(str(data), ectype.inspect(data, settings=settings))
+    reporter.note(f"$ ectype inspect {data} --budget {tour.BUDGET}")
+    inspection = ectype.inspect(data, budget=tour.BUDGET, settings=settings)
+    yield "inspect", pages.inspected(str(data), inspection)
 
     reporter.note(f"\n$ ectype fit {data} --budget {tour.BUDGET} --out {run_folder}")
     run = ectype.fit(data, budget=tour.BUDGET, out=run_folder, settings=settings, reporter=reporter)
