@@ -33,7 +33,7 @@ MANY_SMALL = Facts(domain="image", items=51_000, labels=0, budget=Budget(seconds
         (
             {"labels": 10, "items": 850, "budget": Budget(seconds=120)},
             "vae",
-            "nearer to each label",
+            "nearer to labelled pictures",
         ),
         ({"domain": "text"}, "vae", "nearer to the data"),
     ],
