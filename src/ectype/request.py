@@ -65,7 +65,7 @@ RULES = (
     Rule(
         "vae",
         lambda facts: facts.labels > 0 and (facts.budget.seconds or 0) < LONG,
-        f"auto: until a GAN has {format_seconds(LONG)} to learn, a VAE comes nearer to labelled pictures",
+        f"auto: until a GAN has {format_seconds(LONG)}, a VAE comes nearer to labelled pictures",
     ),
     Rule(
         "gan",
