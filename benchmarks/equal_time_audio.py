@@ -98,7 +98,7 @@ def splits(folder: Path, kit: str, wanted: Sequence[str], cache: Path) -> Iterat
     assert isinstance(spec, AudioSpec)
     sounds = FileSounds(open_tree(folder))
     survey = sounds.survey(Cache(cache), 2)
-    items, _ = cut_all(sounds, survey, spec.form, 2)
+    items, _, _ = cut_all(sounds, survey, spec.form, 2)
     random = np.random.default_rng(0)
     half = len(items) // 2
     if "random" in wanted:

@@ -183,6 +183,28 @@ def test_further_data_are_held_out_but_what_was_trained_on(run):
         run.evaluate(dataset.part("train")[0])
 
 
+def test_labels_of_further_data_count(tmp_path):
+    run = ectype.fit(
+        ring(300, modes=2),
+        model="vae",
+        steps=20,
+        out=tmp_path / "run",
+        domain=PointFiles(),
+        settings=TINY,
+        device="cpu",
+    )
+    points, labels = ring(60, modes=2, seed=5)
+    told = Notes()
+    found = ectype.evaluate(run, (points, labels), reporter=told)
+    own = run.evaluate()
+    assert {"label_fidelity", "reconstruction_frechet"} <= set(found) == set(own)
+    assert found["label_fidelity"].floor == 1, "real items have the labels they came with"
+    without = ectype.evaluate(run, points, reporter=told)
+    assert not {"label_fidelity", "reconstruction_frechet"} & set(without)
+    [note] = [note for note in told.notes if note.endswith("figures of labels are left out")]
+    assert note.startswith("not all items have labels that the model knows")
+
+
 def test_without_training_data_there_are_no_floors_and_nothing_about_copies(run):
     run.source = None
     told = Notes()

@@ -74,7 +74,7 @@ def main() -> None:
 
 def measure(run: Run, task: Task) -> dict[str, float]:
     """Nats of held-out texts, as of the peers, and what comes back of them."""
-    items, _ = run.domain.read(task.held_out[:MEASURED], run.spec)
+    items = run.domain.read(task.held_out[:MEASURED], run.spec).items
     x = run.domain.to_network(torch.from_numpy(np.array(items)), run.spec)
     bounds = likelihood_measures(run.model, [Batch(block, None) for block in x.split(64)])  # pyright: ignore[reportArgumentType]
     copies = run.reconstruct(task.held_out[:MEASURED]).data

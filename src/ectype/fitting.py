@@ -275,7 +275,10 @@ class _Work:
         self.domain.preview(dataset.items[shown], dataset.spec, self.folder.samples / "real")
         if trainer.selection is None and config.training.select != "last":
             n = len(dataset.parts["validation"])
-            self.reporter.note(f"the last weights are kept: {n} validation items say too little")
+            what = "means and covariances of so few numbers"
+            if self.domain.selects_by(config.family, dataset.spec) != "last":
+                what = f"{n} validation items"
+            self.reporter.note(f"the last weights are kept: {what} say too little")
         trainer.run()
         if trainer.selection is not None:
             self.reporter.note(trainer.selection.verdict())
@@ -384,7 +387,10 @@ def _selection(
     held_out = dataset.parts["validation"]
     if config.training.select == "last" or len(held_out) < FEWEST_ITEMS:
         return None
-    if domain.selects_by == "bound" and model.has_encoder:
+    by = domain.selects_by(config.family, dataset.spec)
+    if by == "last":
+        return None
+    if by == "bound":
         return selection_by_bound(model, held_out, batches, lambda: exported(model))
 
     def sample(start: int, n: int) -> np.ndarray:

@@ -89,23 +89,33 @@ def part_of(dataset: Dataset, part: Part) -> HeldOut:
 
 def _further(run: Run, source: Any) -> HeldOut:
     """All of a source but what the model was trained on."""
-    items, rejects = run.domain.read(source, run.spec)
+    further = run.domain.read(source, run.spec)
+    items, rejects = further.items, further.rejects
     facts = {"held out": f"{len(items):,} items of {source if _is_path(source) else 'an array'}"}
     if rejects:
         facts["left out"] = f"{len(rejects):,} items that cannot be used"
+    notes: list[str] = []
+    if run.spec.classes and further.labels is None:
+        notes.append(
+            "not all items have labels that the model knows: figures of labels are left out"
+        )
     own = _own_or_none(run, run.source)
     unseen = np.arange(len(items)) if own is None else _unseen(items, own)
     seen = len(items) - len(unseen)
     if own is None:
-        note = "the training data are not at hand: floors and figures of copying are left out"
-    else:
-        note = f"{seen:,} of {len(items):,} items are left out: the model was trained on them"
+        notes.append(
+            "the training data are not at hand: floors and figures of copying are left out"
+        )
+    elif seen:
+        notes.append(
+            f"{seen:,} of {len(items):,} items are left out: the model was trained on them"
+        )
     _check_count(len(unseen), "items that the model has not seen", "give more of the same kind")
     return HeldOut(
-        reference=Chosen(items, np.random.default_rng(0).permutation(unseen)),
+        reference=Chosen(items, np.random.default_rng(0).permutation(unseen), further.labels),
         train=None if own is None else _choose(own, "train", TRAIN_ITEMS),
-        facts={**facts, "note": note} if own is None or seen else facts,
-        notes=(note,) if own is None or seen else (),
+        facts={**facts, "note": "; ".join(notes)} if notes else facts,
+        notes=tuple(notes),
     )
 
 

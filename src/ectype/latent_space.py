@@ -33,7 +33,7 @@ def encode(run: Run, source: Any, label: str | None) -> Tensor:
         known = ", ".join(run.spec.labels[:20])
         raise UsageError("a latent of this run is that of an item with a label", hint=known)
     index = run.label_index(label)
-    items, _ = run.domain.read(source, run.spec)
+    items = run.domain.read(source, run.spec).items
     found = []
     for start in range(0, len(items), model.block):
         stored = torch.from_numpy(np.array(items[start : start + model.block]))

@@ -206,7 +206,8 @@ class Run:
 
         if not self.model.has_encoder:
             self.model.reconstruct(Batch(torch.empty(0), None))  # raises, with the reason
-        originals, rejects = self.domain.read(source, self.spec)
+        further = self.domain.read(source, self.spec)
+        originals = further.items
         blocks = []
         for start in range(0, len(originals), self.model.block):
             stored = torch.from_numpy(originals[start : start + self.model.block])
@@ -214,7 +215,7 @@ class Run:
             with torch.inference_mode(), self.precision.autocast():
                 blocks.append(self._reconstruct_unlabelled(x).float().cpu())
         data = self._store(torch.cat(blocks))
-        return Reconstructions(originals, data, rejects, self.spec, self.domain)
+        return Reconstructions(originals, data, further.rejects, self.spec, self.domain)
 
     def between(self, source: Any, *, steps: int = 8, label: str | None = None) -> Samples:
         """Walk in latent space from each item of a source to the next; see `latent_space`."""

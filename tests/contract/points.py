@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from ectype.domains.base import Dataset, Domain, Spec
+from ectype.domains.base import Dataset, Domain, Further, Spec
 from ectype.models.likelihoods import Gaussian
 
 
@@ -63,7 +63,8 @@ class Points(Domain):
         )
 
     def read(self, source, spec):
-        return source.astype(np.float32), []
+        points, labels = source if isinstance(source, tuple) else (source, None)
+        return Further(items=points.astype(np.float32), labels=labels)
 
     def network(self, role, spec, *, capacity, latent, likelihood=None):
         width, classes = 16 * capacity, spec.classes

@@ -294,6 +294,10 @@ def test_kits_stay_in_one_part_if_asked_and_folders_are_labels(tmp_path, prepare
     found = [set(kits[part]) for part in data.parts.values()]
     assert not found[0] & found[1]
     assert not found[0] & found[2]
+    write(tmp_path / "drums", "kick/silence.wav", 0 * hit(0))
+    further = DOMAIN.read(tmp_path / "drums", data.spec)
+    assert further.labels is not None
+    assert further.labels.tolist() == [0] * 12 + [1] * 12
     with pytest.raises(UsageError, match="matches no path"):
         prepare(tmp_path / "drums", group="nothing like it")
 
@@ -304,9 +308,9 @@ def test_what_is_written_can_be_read_again(tmp_path, prepare):
     paths = DOMAIN.write(data.items[:3], data.spec, tmp_path / "out", None)
     with wave.open(str(paths[0])) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (44100, 2, 2)
-    again, rejects = DOMAIN.read(tmp_path / "out", data.spec)
-    assert not rejects
-    np.testing.assert_allclose(again, data.items[:3], atol=40)
+    again = DOMAIN.read(tmp_path / "out", data.spec)
+    assert not again.rejects
+    np.testing.assert_allclose(again.items, data.items[:3], atol=40)
 
 
 def test_arrays_need_the_domain_named_and_give_the_same_as_files(tmp_path, prepare):

@@ -1,5 +1,6 @@
 """The whole way of pictures, from a folder to a dataset, to networks and back to files."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -267,11 +268,26 @@ def test_reading_in_the_form_of_a_spec(prepare, photos):
     spec = prepare(photos(mode="RGB", size=(16, 16))).spec
     folder = photos(3, mode="LA", size=(40, 50), name="others")
     (folder / "bad.png").write_text("no picture")
-    items, rejects = ImageDomain().read(folder, spec)
-    assert items.shape == (3, 16, 16, 3)
-    assert [reject.item for reject in rejects] == ["bad.png"]
-    items, _ = ImageDomain().read(folder / "000.png", spec)
-    assert items.shape == (1, 16, 16, 3)
+    further = ImageDomain().read(folder, spec)
+    assert further.items.shape == (3, 16, 16, 3)
+    assert [reject.item for reject in further.rejects] == ["bad.png"]
+    assert ImageDomain().read(folder / "000.png", spec).items.shape == (1, 16, 16, 3)
+
+
+def test_further_pictures_bring_their_labels(prepare, photos):
+    for seed, name in enumerate(("ants", "bees", "cats")):
+        photos(8, name=f"all/{name}", seed=seed)
+        photos(3, name=f"more/{name}", seed=10 + seed)
+    spec = prepare(photos(0, name="all")).spec
+    more = photos(0, name="more")
+    (more / "bees" / "000.png").write_text("no picture")
+    further = ImageDomain().read(more, spec)
+    assert further.labels is not None
+    assert further.labels.tolist() == [0] * 3 + [1] * 2 + [2] * 3
+    photos(1, name="more/dogs")
+    assert ImageDomain().read(more, spec).labels is None
+    unlabelled = dataclasses.replace(spec, labels=())
+    assert ImageDomain().read(more, unlabelled).labels is None
 
 
 def test_inspecting_does_not_wait_for_torch(photos, tmp_path):

@@ -138,6 +138,9 @@ def test_dtypes_come_back(form, tmp_path):
 def test_a_label_column_is_kept_exactly(family, tmp_path):
     run = fit(typed(), tmp_path / "run", model=family, labels="kind")
     assert set(run.spec.labels) == {"x", "y", "z"}
+    further = run.domain.read(typed(), run.spec)
+    assert further.labels is not None
+    assert [run.spec.labels[i] for i in further.labels] == typed()["kind"].tolist()
     assert (run.sample(100, label="y").data["kind"] == "y").all()
     assert set(run.sample(200).data["kind"]) == {"x", "y", "z"}
     where = run.sample(30, where="kind=z,i8>=0,flag=False")
@@ -200,11 +203,11 @@ def test_further_rows_are_read_in_the_form_of_the_run(tmp_path):
         "lila;1,50;1.000,00 €;03.04.2020;01003\n"
         "rot;;1.000,00 €;03.04.2020;01003\n"
     )
-    items, rejects = domain.read(more, spec)
-    out = domain.present(items, spec)
+    further = domain.read(more, spec)
+    out = domain.present(further.items, spec)
     assert out["Größe"].tolist() == [1.5]
     assert out["tag"].dt.strftime("%Y-%m-%d").tolist() == ["2020-04-03"]
-    assert [(r.item, r.reason) for r in rejects] == [
+    assert [(r.item, r.reason) for r in further.rejects] == [
         ("line 3", "column “farbe”: “lila” is not known"),
         ("line 4", "column “Größe” lacks a value, which none did"),
     ]
@@ -221,7 +224,7 @@ def test_days_and_numbers_are_read_as_the_run_writes_them(tmp_path):
     assert spec.table[0].form["format"] == "%m/%d/%Y"
     more = tmp_path / "more.csv"
     more.write_text('day,size,kind\n03/04/2013,"1,250",x\n')
-    items, _ = domain.read(more, spec)
+    items = domain.read(more, spec).items
     out = domain.present(items, spec)
     assert out["day"].tolist() == [pd.Timestamp("2013-03-04")]
     assert out["size"].tolist() == [1.25]
@@ -234,15 +237,15 @@ def test_a_named_encoding_is_remembered(tmp_path):
     content = "色,大きさ\n" + "".join(f"{'赤青'[i % 2]},{i % 5}.5\n" for i in range(60))
     path.write_bytes(content.encode("shift_jis"))
     spec = table_spec(prepared(path, encoding="shift_jis").spec)
-    assert len(TableDomain().read(path, spec)[0]) == 60
+    assert len(TableDomain().read(path, spec).items) == 60
     path.write_bytes(content.encode())
-    assert len(TableDomain().read(path, spec)[0]) == 60
+    assert len(TableDomain().read(path, spec).items) == 60
 
 
 def test_further_rows_may_lack_all_values_of_a_column():
     frame = pd.DataFrame({"a": [1.5, 2.5, None] * 20, "b": ["x", "y", "y"] * 20})
     spec = table_spec(prepared(frame).spec)
-    items, _ = TableDomain().read(frame.assign(a=np.nan), spec)
+    items = TableDomain().read(frame.assign(a=np.nan), spec).items
     assert np.isnan(items[:, 0]).all()
 
 
@@ -255,7 +258,7 @@ def test_days_and_times_of_parquet_come_back(tmp_path):
     spec, domain = table_spec(dataset.spec), TableDomain()
     [written] = domain.write(dataset.items, spec, tmp_path / "out", None)
     pd.testing.assert_frame_equal(pd.read_parquet(written), frame)
-    assert len(domain.read(written, spec)[0]) == 60
+    assert len(domain.read(written, spec).items) == 60
     plain = dataclasses.replace(spec, form={"type": "frame", "label": None})
     [written] = domain.write(dataset.items, plain, tmp_path / "out", None)
     assert written.read_text().splitlines()[1] == "2020-01-01,09:00:00,0"

@@ -116,8 +116,11 @@ def test_json_lines_name_their_columns(tmp_path):
     assert prepare(file, labels="none").spec.labels == ()
     with pytest.raises(UsageError, match="no column “name”"):
         prepare(file, column="name")
-    items, _ = domain.read(file, dataset.spec)
-    assert len(items) == 12
+    further = domain.read(file, dataset.spec)
+    assert len(further.items) == 12
+    assert further.labels is not None
+    assert further.labels.tolist() == [0, 1] * 6
+    assert domain.read(NAMES, dataset.spec).labels is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -329,9 +332,9 @@ def test_any_script_goes_through(script, tokens, tmp_path):
 
 def test_unknown_characters_are_named_when_further_texts_are_read():
     spec = prepare([*NAMES, "not"]).spec
-    items, rejects = domain.read(["Ada", "Žofie", "Clement"], spec)
-    assert domain.present(items, spec) == ["Ada", "Cleme"], "the last is cut"
-    assert rejects[0].reason.endswith("the training texts lack: Žf")
+    further = domain.read(["Ada", "Žofie", "Clement"], spec)
+    assert domain.present(further.items, spec) == ["Ada", "Cleme"], "the last is cut"
+    assert further.rejects[0].reason.endswith("the training texts lack: Žf")
     with pytest.raises(DataError, match="no text can be used"):
         domain.read(["数学"], spec)
 
@@ -375,6 +378,6 @@ def test_blocks_and_files_are_written_as_they_were(tmp_path):
 def test_pieces_of_words_are_of_the_bytes_that_the_data_have():
     pytest.importorskip("tokenizers")
     dataset = prepare([f"{name} and {name}" for name in NAMES], tokens="bpe")
-    items, rejects = domain.read(["Ada and Bob", "Ada & Bob"], dataset.spec)
-    assert domain.present(items, dataset.spec) == ["Ada and Bob"]
-    assert rejects[0].reason.endswith("lack: &")
+    further = domain.read(["Ada and Bob", "Ada & Bob"], dataset.spec)
+    assert domain.present(further.items, dataset.spec) == ["Ada and Bob"]
+    assert further.rejects[0].reason.endswith("lack: &")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ectype.domains.table.likelihood import RowLikelihood
-from ectype.nets.rows import Category, Layout, Number, Rows
-from ectype.nets.table import RowDecoder, RowGenerator
+from ectype.nets.rows import FEW, Category, Layout, Number, Rows
+from ectype.nets.table import Codebook, RowDecoder, RowGenerator, RowJudge
 
 SMALL = Layout((Number((0.2, 0.7, 1.0), (True, False, True), missing=True), Category(3, rare=True)))
 LARGE = Layout(
@@ -114,6 +114,45 @@ def test_a_label_is_given_back_exactly(make):
     else:
         x = network.generate(z, label, torch.Generator().manual_seed(0))
     assert torch.equal(Rows(LARGE).codes(x)[:, 1], 1 - label)
+
+
+PLACE = Number(tuple((i + 1) / 50 for i in range(50)), (False,) * 50, missing=False)
+
+
+def test_rows_of_few_numbers_are_those_without_names():
+    assert Layout((PLACE,) * FEW).few
+    assert not Layout((PLACE,) * (FEW + 1)).few
+    assert not SMALL.few
+
+
+def test_signs_of_noise_choose_a_vector_beside_it():
+    torch.manual_seed(0)
+    codebook = Codebook(20)
+    z = torch.randn(500, 20)
+    vectors, noise = codebook(z).split([codebook.size - 12, 12], 1)
+    assert torch.equal(noise, z[:, :12])
+    assert torch.equal(codebook(z.abs())[:, :-12], codebook(0.1 * z.abs())[:, :-12])
+    patterns = (z[:, :8] > 0).unique(dim=0)
+    assert len(vectors.unique(dim=0)) == len(patterns) > 200
+    assert Codebook(3)(z[:, :3]).shape == (500, Codebook(3).size)
+
+
+def test_few_numbers_are_judged_with_waves_of_the_same_slope():
+    torch.manual_seed(0)
+    judge = RowJudge(Layout((PLACE,) * 2), width=16, classes=0)
+    seen = []
+    judge.enter.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    x = torch.randn(1, 2, dtype=torch.float64).requires_grad_()
+    judge.double()(x)
+    [features] = seen
+    assert torch.equal(features[:, :2], x)
+    rows = [torch.autograd.grad(feature, x, retain_graph=True)[0] for feature in features[0]]
+    jacobian = torch.cat(rows)
+    slopes = jacobian[2:].view(2, 2, -1, 2).square().sum(0)  # sine and cosine of a wave together
+    expected = torch.eye(2)[:, None].expand_as(slopes)
+    torch.testing.assert_close(slopes, expected, check_dtype=False)
+    plain = RowJudge(LARGE, width=16, classes=0)
+    assert plain.enter.in_features == LARGE.size
 
 
 def test_what_a_generator_makes_looks_like_rows_to_the_bit():

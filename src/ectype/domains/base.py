@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # inspecting data must not wait for torch
 
 Role = Literal["generator", "discriminator", "encoder", "decoder"]
 Part = Literal["train", "validation", "test"]
+SelectsBy = Literal["frechet", "bound", "last"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,21 @@ class Dataset:
         """Items and labels of one part, copied into memory."""
         index = self.parts[name]
         return self.items[index], None if self.labels is None else self.labels[index]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Further:
+    """Further items for a run, in the form that its spec says.
+
+    Attributes:
+        items: stored items, (n, *spec.shape).
+        labels: label index of each item, int64 (n,); None where not all have one that is known.
+        rejects: what was left out.
+    """
+
+    items: np.ndarray
+    labels: np.ndarray | None = None
+    rejects: list[Reject] = field(default_factory=list)
 
 
 class Chosen:
@@ -177,9 +193,6 @@ class Domain(ABC):
     #: What this kind of data needs of the settings `gan.*`, `vae.*` and `training.*` by key,
     #: where the defaults, which are those of pictures, do not serve it.
     defaults: ClassVar[Mapping[str, Any]] = {}
-    #: What a VAE's weights are chosen by: samples, or the bound of held-out items where so many
-    #: weights see so few numbers an item that it may learn them by heart.
-    selects_by: ClassVar[Literal["frechet", "bound"]] = "frechet"
     #: Samples are computed in whole blocks of so many: more where an item costs little.
     sample_block: ClassVar[int] = 64
     #: At which of them samples are drawn for `temperature_exhibits`; none for no such exhibit.
@@ -220,6 +233,16 @@ class Domain(ABC):
         sizes = {("gan", "cpu"): 16, ("vae", "cpu"): 64, ("gan", "cuda"): 128, ("vae", "cuda"): 256}
         return sizes[family, device]
 
+    def selects_by(self, family: Family, spec: Any) -> SelectsBy:
+        """What a run's weights are chosen by.
+
+        The Fréchet distance of samples; the bound of held-out items, where a VAE's many weights see
+        so few numbers an item that it may learn them by heart; or nothing, so that the last are
+        kept, where items are so few numbers that their means and covariances say too little.
+        """
+        del family, spec
+        return "frechet"
+
     def pinned(self, spec: Any) -> dict[str, str]:
         """Data settings under which `prepare` gives this spec again, whatever the budget.
 
@@ -228,7 +251,7 @@ class Domain(ABC):
         return {}
 
     @abstractmethod
-    def read(self, source: Any, spec: Any) -> tuple[np.ndarray, list[Reject]]:
+    def read(self, source: Any, spec: Any) -> Further:
         """Read a source as stored items in the form that an existing spec says."""
 
     @abstractmethod

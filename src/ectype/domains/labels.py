@@ -66,6 +66,15 @@ def choose_labels(
     return labels, names, f"{len(names):,} labels are learned."
 
 
+def known_labels(found: Sequence[str | None], names: Sequence[str]) -> np.ndarray | None:
+    """Index among known names of the label of each item, int64 (n,); None if one has none."""
+    number = {name: index for index, name in enumerate(names)}
+    labels = [number.get(label) for label in found if label is not None]
+    if not number or len(labels) < len(found) or None in labels:
+        return None
+    return np.array(labels, np.int64)
+
+
 def _order(name: str) -> tuple[int, str]:
     """Whole numbers by value, before all else by letter."""
     return (int(name), "") if name.isdecimal() else (2**63, name)

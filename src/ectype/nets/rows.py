@@ -25,6 +25,8 @@ MOST_IN_ONE_STEP = 128
 MOST_SCORE = 4.0
 #: Waves that a number is told in, each an octave above the one before.
 OCTAVES = 5
+#: Rows of at most as many columns, all of them numbers, are few numbers.
+FEW = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Layout:
     def size(self) -> int:
         """Length of a row."""
         return sum(block.size for block in self.blocks)
+
+    @property
+    def few(self) -> bool:
+        """Whether a row is a few numbers and nothing else, as a place on a map is."""
+        return len(self.blocks) <= FEW and all(isinstance(b, Number) for b in self.blocks)
 
     @property
     def steps(self) -> tuple[tuple[int, int, int], ...]:

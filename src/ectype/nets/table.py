@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
@@ -9,12 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
 
 from ectype.nets.autoregressive import Autoregressive
-from ectype.nets.perceptron import Perceptron
+from ectype.nets.perceptron import JudgingPerceptron, Perceptron
 from ectype.nets.rows import MOST_SCORE, OCTAVES, Layout, Number, Rows, scores
 
 _SLOPE = 0.2
 #: Bound of the logarithm of a bump's sharpness.
 _SHARPEST = 5.0
+#: Numbers of noise whose signs choose a vector; the length of these, and of the noise beside them.
+_SIGNS, _FEW = 8, 12
+#: Deviation of the vectors at the start; that of the noise is 1.
+_APART = 3.0
 
 
 class Step(nn.Module):
@@ -161,6 +166,63 @@ def _drawn(
     return (upper[:, :-1] < noise[:, None]).sum(1)
 
 
+class Codebook(nn.Module):
+    """Normal noise (n, latent) to a learned vector of each and a few numbers of noise, (n, size).
+
+    A smooth map of one cloud leaves bridges of samples between what lies apart in the data. So the
+    signs of the first numbers of noise choose one of as many vectors as there are signs: jumps are
+    for the network to use where the data have them (as the mixture of Gurumurthy et al., arXiv
+    1706.02071, whose learned means are added to the noise; beside it they can be told from it).
+    """
+
+    powers: Tensor
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.signs = min(_SIGNS, latent)
+        self.noise = min(_FEW, latent)
+        self.vectors = nn.Embedding(2**self.signs, _FEW)
+        self.size = self.noise + _FEW
+        nn.init.normal_(self.vectors.weight, std=_APART)
+        self.register_buffer("powers", 2 ** torch.arange(self.signs), persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """See the class."""
+        chosen = ((z[:, : self.signs] > 0) * self.powers).sum(1)
+        return torch.cat([self.vectors(chosen).to(z.dtype), z[:, : self.noise]], 1)
+
+
+class RowJudge(JudgingPerceptron):
+    """Rows to one number each (n,), as a discriminator of rows.
+
+    Beside a few numbers it is shown waves of each, an octave above another and smaller the higher,
+    so that all have the same slope: it tells apart sooner what lies close together (fixed Fourier
+    features: Tancik et al., arXiv 2006.10739).
+
+    Args:
+        layout: of the rows.
+        width: of the hidden layers.
+        classes: number of labels, 0 for none.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, layout: Layout, *, width: int, classes: int):
+        waves = 2 * OCTAVES * layout.size if layout.few else 0
+        super().__init__(layout.size + waves, width=width, classes=classes)
+        self.shows_waves = layout.few
+        frequencies = math.pi / 2 * 2.0 ** torch.arange(OCTAVES)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """(n, layout.size) to (n,)."""
+        if self.shows_waves:
+            angles = x[:, :, None] * self.frequencies
+            waves = torch.cat([angles.sin(), angles.cos()], 1) / self.frequencies
+            x = torch.cat([x, waves.flatten(1)], 1)
+        return super().forward(x, label)
+
+
 class RowGenerator(nn.Module):
     """Noise to rows that look like data to the bit: hard categories, values that occur.
 
@@ -178,12 +240,15 @@ class RowGenerator(nn.Module):
     def __init__(self, layout: Layout, *, width: int, latent: int, classes: int, blocks: int = 2):
         super().__init__()
         self.rows = Rows(layout)
+        self.codebook = Codebook(latent) if layout.few else None
+        entering = latent if self.codebook is None else self.codebook.size
         self.body = Perceptron(
-            latent, layout.size, width=width, blocks=blocks, classes=classes, normalise=True
+            entering, layout.size, width=width, blocks=blocks, classes=classes, normalise=True
         )
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """(n, latent) to rows (n, layout.size)."""
+        z = z if self.codebook is None else self.codebook(z)
         raw = self.body(z, label).float()
         parts: list[Tensor] = []
         for column, place in enumerate(self.rows.places):

@@ -26,10 +26,20 @@ from ectype.domains.audio.groups import group_keys
 from ectype.domains.audio.notes import cut_note, loudness_note, part_note, reject_note, summary
 from ectype.domains.audio.spec import AudioSettings, AudioSpec
 from ectype.domains.audio.store import cut_all, store
-from ectype.domains.base import Chosen, Dataset, Domain, Part, PrepareOptions, Reject, Role, Spec
+from ectype.domains.base import (
+    Chosen,
+    Dataset,
+    Domain,
+    Further,
+    Part,
+    PrepareOptions,
+    Reject,
+    Role,
+    Spec,
+)
 from ectype.domains.cache import Cache
 from ectype.domains.files import existing_path, is_archive, open_tree
-from ectype.domains.labels import choose_labels
+from ectype.domains.labels import choose_labels, known_labels
 from ectype.domains.parallel import available_cores
 from ectype.domains.splitting import split
 from ectype.errors import DataError, UsageError
@@ -165,7 +175,7 @@ class AudioDomain(Domain):
             "channels": "stereo" if channels == 2 else "mono",
         }
 
-    def read(self, source: Any, spec: AudioSpec) -> tuple[np.ndarray, list[Reject]]:
+    def read(self, source: Any, spec: AudioSpec) -> Further:
         """Sounds of a source as stored clips of a spec, duplicates included.
 
         Raises:
@@ -175,9 +185,10 @@ class AudioDomain(Domain):
         sounds = _open(source, spec.rate)
         workers = available_cores()
         survey = sounds.survey(None, workers)
-        items, rejects = cut_all(sounds, survey, spec.form, workers)
+        items, index, rejects = cut_all(sounds, survey, spec.form, workers)
         _check_any(len(items), rejects := survey.rejects + rejects, sounds.where)
-        return items, rejects
+        labels = known_labels([survey.labels[number] for number in index], spec.labels)
+        return Further(items=items, labels=labels, rejects=rejects)
 
     def network(
         self,

@@ -77,17 +77,24 @@ def store(sounds: Sounds, survey: Survey, form: Form, *, cache: Cache, workers: 
 
 def cut_all(
     sounds: Sounds, survey: Survey, form: Form, workers: int
-) -> tuple[np.ndarray, list[Reject]]:
-    """All clips of a survey's sounds in memory, (n, length, channels), duplicates included."""
+) -> tuple[np.ndarray, list[int], list[Reject]]:
+    """All clips of a survey's sounds in memory, duplicates included.
+
+    Returns:
+        The clips (n, length, channels), the number in the survey of the sound that each is of,
+        and what was left out.
+    """
     items: list[np.ndarray] = []
+    index: list[int] = []
     rejects: list[Reject] = []
-    for index, found in _cut(sounds, survey, form, workers):
+    for number, found in _cut(sounds, survey, form, workers):
         if isinstance(found, str):
-            rejects.append(Reject(survey.names[index], found))
+            rejects.append(Reject(survey.names[number], found))
         else:
             items.append(found)
+            index.append(number)
     shape = (0, form.length, form.channels)
-    return np.stack(items) if items else np.empty(shape, np.int16), rejects
+    return np.stack(items) if items else np.empty(shape, np.int16), index, rejects
 
 
 def _as_stored(clip: Floats) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ectype.config import setting
-from ectype.domains.base import Dataset, Domain, Part, PrepareOptions, Reject, Role, Spec
+from ectype.domains.base import Dataset, Domain, Further, Part, PrepareOptions, Reject, Role, Spec
 from ectype.domains.cache import Cache
 from ectype.domains.files import existing_path, is_archive, open_tree
 from ectype.domains.grids import grid
@@ -30,7 +30,7 @@ from ectype.domains.image.mirror import choose_mirror
 from ectype.domains.image.notes import fit_notes, form_note, part_note, reject_note, summary
 from ectype.domains.image.size import choose_size, parse_size, size_cap
 from ectype.domains.image.store import Stored, Target, decode_all, richest_form, store
-from ectype.domains.labels import choose_labels
+from ectype.domains.labels import choose_labels, known_labels
 from ectype.domains.parallel import available_cores
 from ectype.domains.splitting import connected, dissolve_giants, same_by_path, split
 from ectype.errors import DataError, UsageError
@@ -210,21 +210,22 @@ class ImageDomain(Domain):
         """The size, which is otherwise chosen for the budget."""
         return {"size": f"{spec.width}x{spec.height}"}
 
-    def read(self, source: Any, spec: ImageSpec) -> tuple[np.ndarray, list[Reject]]:
+    def read(self, source: Any, spec: ImageSpec) -> Further:
         """Pictures of a source as stored items (n, h, w, c) of a spec, duplicates included.
 
         Raises:
             DataError: nothing in it can be used.
             UsageError: the path does not exist.
         """
-        pictures = _open(source, "none")
+        pictures = _open(source, "auto" if spec.labels else "none")
         settings = ImageSettings()
         workers = available_cores()
         scan = pictures.scan(None, settings.max_pixels, workers)
         target = Target(width=spec.width, height=spec.height, fit=spec.fit, form=spec.form)
-        items, rejects = decode_all(pictures, scan, target, settings.max_pixels, workers)
+        items, index, rejects = decode_all(pictures, scan, target, settings.max_pixels, workers)
         _check_any(len(items), rejects := scan.rejects + rejects, pictures.where)
-        return items, rejects
+        labels = known_labels([scan.labels[number] for number in index], spec.labels)
+        return Further(items=items, labels=labels, rejects=rejects)
 
     def network(
         self,

@@ -123,16 +123,22 @@ def store(
 
 def decode_all(
     pictures: Pictures, scan: Scan, target: Target, max_pixels: int, workers: int
-) -> tuple[np.ndarray, list[Reject]]:
-    """Decode the pictures of a scan into memory, duplicates included."""
+) -> tuple[np.ndarray, list[int], list[Reject]]:
+    """Decode the pictures of a scan into memory, duplicates included.
+
+    Returns:
+        The items (n, h, w, c), the number in the scan of each, and what was left out.
+    """
     items: list[np.ndarray] = []
+    index: list[int] = []
     rejects: list[Reject] = []
-    for index, result in enumerate(_decoded(pictures, scan, target, max_pixels, workers)):
+    for number, result in enumerate(_decoded(pictures, scan, target, max_pixels, workers)):
         if isinstance(result, str):
-            rejects.append(Reject(scan.names[index], result))
+            rejects.append(Reject(scan.names[number], result))
         else:
             items.append(result)
-    return np.stack(items) if items else np.empty((0, *target.shape), np.uint8), rejects
+            index.append(number)
+    return np.stack(items) if items else np.empty((0, *target.shape), np.uint8), index, rejects
 
 
 def _decoded(

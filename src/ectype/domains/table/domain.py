@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from ectype.domains.base import (
     Conditions,
     Dataset,
     Domain,
+    Further,
     PrepareOptions,
-    Reject,
     Role,
+    SelectsBy,
     Spec,
 )
 from ectype.domains.splitting import split
@@ -134,7 +135,6 @@ class TableDomain(Domain):
     capacities: ClassVar[tuple[int, ...]] = (96, 128, 192, 256, 384)
     default_capacity: ClassVar[int] = 128
     sample_block: ClassVar[int] = 512
-    selects_by: ClassVar[Literal["frechet", "bound"]] = "bound"
     shown_items: ClassVar[int | None] = 64
     feature_spaces: ClassVar[tuple[str, ...]] = ("rows",)
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -153,6 +153,12 @@ class TableDomain(Domain):
     def default_batch(self, family: Family, device: str) -> int:
         """See `Domain.default_batch`."""
         return 512 if device == "cpu" else 2048
+
+    def selects_by(self, family: Family, spec: TableSpec) -> SelectsBy:
+        """See `Domain.selects_by`."""
+        if family == "vae":
+            return "bound"
+        return "last" if spec.coding.layout.few else "frechet"
 
     def prepare(self, source: Any, settings: TableSettings, options: PrepareOptions) -> Dataset:
         """Read a table, find out what its columns are, and part its rows.
@@ -240,7 +246,7 @@ class TableDomain(Domain):
         )
         return spec, index
 
-    def read(self, source: Any, spec: TableSpec) -> tuple[np.ndarray, list[Reject]]:
+    def read(self, source: Any, spec: TableSpec) -> Further:
         """Rows of a source as stored rows of a spec; it may lack columns that are not modelled.
 
         Raises:
@@ -254,7 +260,9 @@ class TableDomain(Domain):
             table = open_table(source, None if encoding in FOUND_OUT else encoding)
         except DataError:
             table = open_table(source)  # further rows may be written otherwise
-        return read_as(table, spec.modelled)
+        items, rejects = read_as(table, spec.modelled)
+        labels = None if spec.label is None else items[:, spec.label].astype(np.int64)
+        return Further(items=items, labels=labels, rejects=rejects)
 
     def network(
         self,
@@ -273,7 +281,7 @@ class TableDomain(Domain):
         if role == "generator":
             return nets.RowGenerator(layout, width=2 * capacity, latent=latent, classes=classes)
         if role == "discriminator":
-            return perceptron.JudgingPerceptron(layout.size, width=2 * capacity, classes=classes)
+            return nets.RowJudge(layout, width=2 * capacity, classes=classes)
         if role == "encoder":
             return perceptron.HalvedPerceptron(
                 layout.size, latent, width=capacity, blocks=1, classes=classes

@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ectype.config import Family, setting
-from ectype.domains.base import Chosen, Dataset, Domain, Part, PrepareOptions, Reject, Role, Spec
-from ectype.domains.labels import choose_labels
+from ectype.domains.base import (
+    Chosen,
+    Dataset,
+    Domain,
+    Further,
+    Part,
+    PrepareOptions,
+    Role,
+    Spec,
+)
+from ectype.domains.labels import choose_labels, known_labels
 from ectype.domains.splitting import split
 from ectype.domains.text import notes as text_notes
 from ectype.domains.text import tokens as text_tokens
@@ -179,21 +188,26 @@ class TextDomain(Domain):
             ),
         )
 
-    def read(self, source: Any, spec: TextSpec) -> tuple[np.ndarray, list[Reject]]:
+    def read(self, source: Any, spec: TextSpec) -> Further:
         """Texts of a source as stored items (n, length) of a spec; longer ones are cut.
 
         Raises:
             DataError: nothing in it can be used.
             UsageError: the path does not exist.
         """
-        found = read_source(source, unit=spec.unit, column=spec.column, labels="none")
+        wish = "auto" if spec.labels else "none"
+        found = read_source(source, unit=spec.unit, column=spec.column, labels=wish)
         tokens = spec.vocabulary_made()
         found.keep(
             [not tokens.lacks(text) for text in found.texts],
             lambda text: f"it has characters that the training texts lack: {tokens.lacks(text)}",
         )
         _check_enough(found, 1, source)
-        return to_items(tokens.encode(found.texts), spec.shape[0], tokens.size), found.rejects
+        return Further(
+            items=to_items(tokens.encode(found.texts), spec.shape[0], tokens.size),
+            labels=known_labels(found.labels, spec.labels),
+            rejects=found.rejects,
+        )
 
     def network(
         self,
