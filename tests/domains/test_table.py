@@ -166,6 +166,25 @@ def test_every_value_of_a_label_has_a_code_of_its_own(family, tmp_path):
         assert (run.sample(20, label=label).data["city"] == label).all()
 
 
+def test_places_that_lie_apart_stay_apart(tmp_path):
+    """Eight tight clusters on a circle: without what a GAN of few numbers has, 62% are in one."""
+    random, angle = np.random.default_rng(0), np.pi / 4 * np.arange(8)
+    centres = 2 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    points = centres[random.integers(8, size=2_000)] + 0.05 * random.standard_normal((2_000, 2))
+    run = ectype.fit(
+        pd.DataFrame(points, columns=["x", "y"]),
+        model="gan",
+        steps=800,
+        out=tmp_path / "run",
+        settings={"training.capacity": 32, "training.batch": 128},
+        device="cpu",
+    )
+    distance = np.linalg.norm(run.sample(1_000).data.to_numpy()[:, None] - centres, axis=2)
+    near = distance.min(1) < 0.15
+    assert near.mean() > 0.8
+    assert np.bincount(distance.argmin(1)[near], minlength=8).min() > 50
+
+
 def test_rare_values_of_a_label_are_learned_from():
     for seed in range(5):
         cities = [f"city {i}" for i in range(30)] * 8 + ["rare"]
