@@ -123,7 +123,7 @@ class Rows(nn.Module):
                 self._keep(f"halves{column}", half)
         self._keep("label_codes", torch.tensor(layout.label_codes, dtype=torch.int64))
         fine = {column: vocabulary for column, vocabulary, divisor in layout.steps if not divisor}
-        self._keep("frequencies", math.pi / 2 * 2.0 ** torch.arange(OCTAVES))
+        self._keep("frequencies", frequencies())
         self._columns = [column for column, _, _ in layout.steps]
         self._fine = [fine.get(column, 0) for column in range(len(layout.blocks))]
 
@@ -199,6 +199,11 @@ class Rows(nn.Module):
     def _keep(self, name: str, tensor: Tensor) -> None:
         """A buffer that follows the device and is no part of the weights: the spec has it."""
         self.register_buffer(name, tensor, persistent=False)
+
+
+def frequencies() -> Tensor:
+    """Of the waves that a score is told in, radians, (OCTAVES,)."""
+    return math.pi / 2 * 2.0 ** torch.arange(OCTAVES)
 
 
 def scores(share: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
 import torch
@@ -11,7 +10,7 @@ from torch.nn.functional import leaky_relu, one_hot
 
 from ectype.nets.autoregressive import Autoregressive
 from ectype.nets.perceptron import JudgingPerceptron, Perceptron
-from ectype.nets.rows import MOST_SCORE, OCTAVES, Layout, Number, Rows, scores
+from ectype.nets.rows import MOST_SCORE, OCTAVES, Layout, Number, Rows, frequencies, scores
 
 _SLOPE = 0.2
 #: Bound of the logarithm of a bump's sharpness.
@@ -211,8 +210,7 @@ class RowJudge(JudgingPerceptron):
         waves = 2 * OCTAVES * layout.size if layout.few else 0
         super().__init__(layout.size + waves, width=width, classes=classes)
         self.shows_waves = layout.few
-        frequencies = math.pi / 2 * 2.0 ** torch.arange(OCTAVES)
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("frequencies", frequencies(), persistent=False)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """(n, layout.size) to (n,)."""
