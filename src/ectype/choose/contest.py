@@ -210,20 +210,24 @@ class Contest:
         self.save()
 
     def _test_samples(self) -> int:
-        """As many as can be measured in the time kept back for the report.
+        """As many as can be measured in the time that is left.
 
         Counted at twice the time that they took on validation data: a report has more to show.
         """
-        slowest = max(trial.measuring for trial in self._results())
-        affordable = REPORT_SHARE * self.state.budget / (2 * max(slowest, 1e-6)) * self.state.n
+        assert self.state.winner is not None
+        measuring = self.state.results(self.state.winner)[-1].measuring
+        left = self.state.budget - self.spent()
+        affordable = left / (2 * max(measuring, 1e-6)) * self.state.n
         return min(max(int(affordable), FEWEST_SAMPLES), MOST_ITEMS)
 
     def _left_for_training(self) -> float:
         """Seconds that one more training may take, so that the budget is kept."""
         results = [*self._results()]
         longest = max(trial.seconds for trial in results)
-        report = REPORT_SHARE * self.state.budget + max(trial.measuring for trial in results)
-        left = self.state.budget - self.spent() - report
+        # the first measuring of all is no guide: it also computed what is known of real data since
+        measuring = max(trial.measuring for trial in results if trial.seconds == longest)
+        report = max(REPORT_SHARE * self.state.budget, 2 * measuring)
+        left = self.state.budget - self.spent() - measuring - report
         names = [candidate.name for candidate in self.state.candidates]
         overheads = ([(t.seconds, t.overhead) for t in self.state.results(n)] for n in names)
         return min(last_training(left, o) for o in overheads if o and o[-1][0] == longest)

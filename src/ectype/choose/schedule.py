@@ -29,8 +29,8 @@ from collections.abc import Sequence
 SELECTION_SHARE = 0.15
 #: A candidate's training time on a rung, as a multiple of that on the rung before.
 GROWTH = 3.0
-#: Share of the budget that is kept for measuring the winner and writing its report.
-REPORT_SHARE = 0.05
+#: Share of the budget that is kept for measuring the winner on test data and for its report.
+REPORT_SHARE = 0.03
 
 
 def halving(candidates: int, budget: float) -> list[tuple[int, float]]:
