@@ -77,7 +77,8 @@ def test_the_tour_calls_the_whole_api(family, monkeypatch, tmp_path, capsys):
     dataset = SimpleNamespace(spec=spec, items=[], labels=None, parts={}, rejects=[], notes=[])
     inspection = SimpleNamespace(dataset=dataset, plan=[], to_json=dict)
     monkeypatch.setattr("ectype.inspecting.inspect", lambda *_, **__: inspection)
-    monkeypatch.setattr("ectype.fitting.fit", lambda *_, **__: run)
+    asked = {}
+    monkeypatch.setattr("ectype.fitting.fit", lambda *_, **given: asked.update(given) or run)
     evaluation = Evaluation(report=report(tmp_path), folder=tmp_path / "run")
     monkeypatch.setattr("ectype.evaluating.evaluate", lambda *_, **__: evaluation)
 
@@ -93,3 +94,11 @@ def test_the_tour_calls_the_whole_api(family, monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "grid.png" in printed
     assert "Then try:" in printed
+    assert not asked["new"]
+
+    assert cli.execute(["demo", "--new", "--set", "training.batch=8"]) == 0
+    assert asked["new"]
+    assert asked["settings"] == ["training.batch=8"]
+    told = capsys.readouterr().err.splitlines()
+    [trained] = [line for line in told if line.startswith("$ ectype fit")]
+    assert trained.endswith(f"--set training.batch=8 --out {asked['out']} --new")

@@ -298,7 +298,11 @@ def settings(prefix: str = "", /, *, common: Common = COMMON) -> Answer:
 
 @app.command(sort_key=10)
 def demo(
-    kind: Literal["image", "audio", "table", "text"] = "image", /, *, common: Common = COMMON
+    kind: Literal["image", "audio", "table", "text"] = "image",
+    /,
+    *,
+    new: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    common: Common = COMMON,
 ) -> Answer:
     """Walk the whole path on real data: inspect, fit, sample, interpolate, evaluate.
 
@@ -309,13 +313,16 @@ def demo(
     kind
         What kind of data: the handwritten digits of MNIST for `image`, the clips of FoxDot for
         `audio`, flights from New York for `table`, last names for `text`.
+    new
+        Put the run of an earlier demo aside and train afresh.
     """
     from ectype.demo.walk import demo as demo_of
     from ectype.demo.walk import walk
     from ectype.training.progress import reporter_for
 
     answers: dict[str, Answer] = {}
-    for name, answer in walk(kind, settings=common.set, reporter=reporter_for(sys.stderr)):
+    tour = walk(kind, settings=common.set, reporter=reporter_for(sys.stderr), new=new)
+    for name, answer in tour:
         answers[name] = answer
         if not common.json:
             answer.show(as_json=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -42,9 +43,21 @@ def demo(kind: str) -> Demo:
 
 
 def walk(
-    kind: str, *, settings: Iterable[str], reporter: Reporter, folder: Path | None = None
+    kind: str,
+    *,
+    settings: Iterable[str],
+    reporter: Reporter,
+    new: bool = False,
+    folder: Path | None = None,
 ) -> Iterator[tuple[str, Answer]]:
     """Inspect, train, sample, interpolate, with a VAE reconstruct, and evaluate.
+
+    Args:
+        kind: of data.
+        settings: for the training.
+        reporter: is told each command before it is carried out, and how it goes.
+        new: put an earlier run aside and train afresh.
+        folder: for all that is written.
 
     Yields:
         The name of each command and what it answers.
@@ -53,15 +66,23 @@ def walk(
         UsageError: the package that holds the data is not installed.
     """
     tour, folder, settings = demo(kind), folder or FOLDER / kind, list(settings)
+    asked = f"--budget {tour.BUDGET}" + "".join(f" --set {shlex.quote(s)}" for s in settings)
     data, unseen = tour.write(folder)
     run_folder = folder / "run"
 
-    reporter.note(f"$ ectype inspect {data} --budget {tour.BUDGET}")
+    reporter.note(f"$ ectype inspect {data} {asked}")
     inspection = ectype.inspect(data, budget=tour.BUDGET, settings=settings)
     yield "inspect", pages.inspected(str(data), inspection)
 
-    reporter.note(f"\n$ ectype fit {data} --budget {tour.BUDGET} --out {run_folder}")
-    run = ectype.fit(data, budget=tour.BUDGET, out=run_folder, settings=settings, reporter=reporter)
+    reporter.note(f"\n$ ectype fit {data} {asked} --out {run_folder}{' --new' * new}")
+    run = ectype.fit(
+        data,
+        budget=tour.BUDGET,
+        out=run_folder,
+        new=new,
+        settings=settings,
+        reporter=reporter,
+    )
     yield "fit", pages.fitted(run)
 
     out = folder / "samples"
