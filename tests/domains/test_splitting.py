@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from ectype.domains.base import Part
-from ectype.domains.splitting import connected, dissolve_giants, split
+from ectype.domains.splitting import (
+    connected,
+    dissolve_giants,
+    group_names,
+    joined_by_path,
+    split,
+)
+from ectype.errors import UsageError
 
 
 def sizes(parts):
@@ -109,3 +116,19 @@ def test_giants_are_taken_apart_and_others_kept():
 
 def test_few_items_of_one_group_are_taken_apart():
     assert len(set(dissolve_giants(np.zeros(5, np.int64)))) == 5
+
+
+def test_a_group_is_named_alike_in_any_order():
+    groups = np.array([0, 1, 0, 1])
+    hashes = np.array([[3], [9], [1], [4]], np.uint8)
+    assert group_names(groups, hashes) == ["01", "04", "01", "04"]
+    assert group_names(np.array([0, 1, 0, 1]), hashes[::-1].copy()) == ["04", "01", "04", "01"]
+
+
+def test_paths_that_match_alike_join_the_groups_of_both():
+    names = ["kick-1.wav", "kick-2.wav", "snare-1.wav", "hat-1.wav"]
+    groups = np.array([0, 1, 2, 2])
+    with pytest.raises(UsageError, match="puts all items into 2 groups"):
+        joined_by_path(groups, names, "[a-z]+", has_paths=True)
+    joined = joined_by_path(np.arange(4), names, "[a-z]+", has_paths=True)
+    assert joined.tolist() == [0, 0, 2, 3]

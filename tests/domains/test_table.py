@@ -291,6 +291,7 @@ def test_days_and_times_of_parquet_come_back(tmp_path):
         ({"settings": {"data.columns.knd": "category"}}, UsageError, "there is no column “knd”"),
         ({"settings": {"data.columns.kind": "number"}}, DataError, "“z” is no number"),
         ({"settings": {"vae.likelihood": "bernoulli"}}, UsageError, "no likelihood “bernoulli”"),
+        ({"settings": {"data.test": "0.95"}}, UsageError, "leave some for training"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, error, said, tmp_path):

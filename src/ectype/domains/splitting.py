@@ -75,6 +75,19 @@ def split(
     return {part: np.array(sorted(indices), np.int64) for part, indices in parts.items()}
 
 
+def check_shares(validation: float, test: float) -> None:
+    """Check that two shares leave something to learn from.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if validation + test >= 1:
+        raise UsageError(
+            "data.validation and data.test must be shares that leave some for training",
+            hint="for instance 0.05 and 0.1",
+        )
+
+
 def connected(count: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
     """Join items by pairs into groups; gives the lowest index in each item's group, (count,)."""
     parent = list(range(count))
@@ -148,6 +161,45 @@ def _return_lost_labels(
                 returned.append(group)
                 seen |= _seen([group], labels)
     return returned
+
+
+def joined_by_path(
+    groups: np.ndarray, names: list[str], group: str, *, has_paths: bool
+) -> np.ndarray:
+    """Join the groups of items whose paths match alike.
+
+    Args:
+        groups: (n,), the lowest index in each item's group.
+        names: paths of the items.
+        group: see `same_by_path`.
+        has_paths: likewise.
+
+    Raises:
+        UsageError: as of `same_by_path`, or too few groups are left to part.
+    """
+    same = same_by_path(names, group, has_paths=has_paths)
+    joined = connected(len(groups), [*enumerate(groups.tolist()), *enumerate(same)])
+    left = len(np.unique(joined))
+    if left < min(3, len(groups)):
+        raise UsageError(
+            f"data.group “{group}” puts all items into {left} group{'s' * (left != 1)}",
+            hint="at least 3 are needed; match a longer part of the path",
+        )
+    return joined
+
+
+def group_names(groups: np.ndarray, hashes: np.ndarray) -> list[str]:
+    """Name each item's group by its smallest content hash: order and paths have no say in it.
+
+    Args:
+        groups: (n,), equal where items belong together.
+        hashes: (n, bytes) of content.
+    """
+    digests = [digest.tobytes().hex() for digest in hashes]
+    smallest: dict[int, str] = {}
+    for group, digest in zip(groups.tolist(), digests, strict=True):
+        smallest[group] = min(digest, smallest.get(group, digest))
+    return [smallest[group] for group in groups.tolist()]
 
 
 def same_by_path(names: list[str], group: str, *, has_paths: bool) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +21,7 @@ from ectype.domains.audio.files import (
 )
 from ectype.domains.audio.form import caps, choose_form
 from ectype.domains.audio.groups import group_keys
-from ectype.domains.audio.notes import cut_note, loudness_note, part_note, reject_note, summary
+from ectype.domains.audio.notes import cut_note, loudness_note, summary
 from ectype.domains.audio.spec import AudioSettings, AudioSpec
 from ectype.domains.audio.store import cut_all, store
 from ectype.domains.base import (
@@ -31,7 +29,6 @@ from ectype.domains.base import (
     Dataset,
     Domain,
     Further,
-    Part,
     PrepareOptions,
     Reject,
     Role,
@@ -39,9 +36,11 @@ from ectype.domains.base import (
 )
 from ectype.domains.cache import Cache
 from ectype.domains.files import existing_path, is_archive, open_tree
+from ectype.domains.fingerprint import fingerprint
 from ectype.domains.labels import choose_labels, known_labels
+from ectype.domains.notes import first_rejects, part_note, reject_note
 from ectype.domains.parallel import available_cores
-from ectype.domains.splitting import split
+from ectype.domains.splitting import check_shares, split
 from ectype.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # inspecting data must not wait for torch
@@ -100,9 +99,7 @@ class AudioDomain(Domain):
             UsageError: the path does not exist, a package is missing, or the settings do not fit.
             StorageError: the disk is full, or the cache cannot be written.
         """
-        if settings.validation + settings.test >= 1:
-            message = "data.validation and data.test must be shares that leave some for training"
-            raise UsageError(message, hint="for instance 0.1 and 0.15")
+        check_shares(settings.validation, settings.test)
         sounds = _open(source, settings.rate)
         workers = settings.workers or available_cores()
         cache = Cache(settings.cache)
@@ -145,6 +142,8 @@ class AudioDomain(Domain):
             trim=form.trim,
             whitening=_whitening(stored.items, parts["train"], form.rate),
         )
+        # the whitening follows from the rest, but for rounding
+        facts = {name: fact for name, fact in spec.to_json().items() if name != "whitening"}
         notes = [
             *survey.notes,
             reject_note(rejects),
@@ -153,14 +152,14 @@ class AudioDomain(Domain):
             loudness_note(form),
             label_note,
             *group_notes,
-            part_note(parts, given),
+            part_note(parts, "clips", given),
         ]
         return Dataset(
             spec=spec,
             items=stored.items,
             labels=labels,
             parts=parts,
-            fingerprint=_fingerprint(stored.hashes, labels, spec, parts),
+            fingerprint=fingerprint(facts, stored.hashes, labels, parts),
             rejects=rejects,
             notes=[note for note in notes if note],
             summary=summary(spec, survey, stored, labels, parts, len(rejects)),
@@ -373,25 +372,9 @@ def _whitening(items: np.ndarray, train: np.ndarray, rate: int) -> tuple[float, 
 
 
 def _check_any(count: int, rejects: list[Reject], where: str) -> None:
-    if count:
-        return
-    reasons = "; ".join(f"{reject.item}: {reject.reason}" for reject in rejects[:3])
-    more = f"; and {len(rejects) - 3:,} more" if len(rejects) > 3 else ""
-    raise DataError(
-        f"no sound can be used. {reasons}{more}",
-        where=where,
-        hint="give WAV, FLAC, OGG, MP3 or AIFF files that other programs can play",
-    )
-
-
-def _fingerprint(
-    hashes: np.ndarray, labels: np.ndarray | None, spec: AudioSpec, parts: dict[Part, np.ndarray]
-) -> str:
-    """Of all but the whitening, which follows from the rest, save for rounding."""
-    known = {name: value for name, value in spec.to_json().items() if name != "whitening"}
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
-    digest.update(hashes.tobytes())
-    digest.update(b"" if labels is None else labels.tobytes())
-    for name in ("train", "validation", "test"):
-        digest.update(name.encode() + parts[name].tobytes())
-    return digest.hexdigest()
+    if not count:
+        raise DataError(
+            f"no sound can be used. {first_rejects(rejects)}",
+            where=where,
+            hint="give WAV, FLAC, OGG, MP3 or AIFF files that other programs can play",
+        )

@@ -6,8 +6,7 @@ import numpy as np
 
 from ectype.domains.audio.files import Sounds, Survey
 from ectype.domains.audio.store import Stored
-from ectype.domains.splitting import connected, dissolve_giants, same_by_path
-from ectype.errors import UsageError
+from ectype.domains.splitting import connected, dissolve_giants, group_names, joined_by_path
 
 
 def group_keys(
@@ -37,20 +36,11 @@ def group_keys(
     if alike := int((stored.near != own).sum()):
         notes.append(f"{alike:,} clips are nearly the same as another; they share its part.")
     if group is not None:
-        same = same_by_path(
-            [survey.names[i] for i in stored.index], group, has_paths=sounds.has_paths
-        )
-        kept = connected(count, [*_edges(kept), *_edges(np.array(same))])
+        names = [survey.names[i] for i in stored.index]
+        kept = joined_by_path(kept, names, group, has_paths=sounds.has_paths)
         groups = len(np.unique(kept))
-        if groups < min(3, count):
-            message = f"data.group “{group}” puts the clips into {groups} groups"
-            raise UsageError(message, hint="at least 3 are needed; match a longer part of the path")
         notes.append(f"{groups:,} groups by data.group; each stays in one part.")
-    names: dict[int, str] = {}
-    hashes = [digest.tobytes().hex() for digest in stored.hashes]
-    for first, name in zip(kept.tolist(), hashes, strict=True):
-        names[first] = min(name, names.get(first, name))
-    return [names[first] for first in kept.tolist()], notes
+    return group_names(kept, stored.hashes), notes
 
 
 def _edges(first: np.ndarray) -> list[tuple[int, int]]:

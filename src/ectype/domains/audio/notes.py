@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,7 @@ from ectype.domains.audio.files import Survey
 from ectype.domains.audio.form import ONE_UP_TO
 from ectype.domains.audio.spec import AudioSpec
 from ectype.domains.audio.store import Stored
-from ectype.domains.base import Part, Reject
-
-
-def reject_note(rejects: Sequence[Reject]) -> str:
-    """How many sounds were left out, duplicates apart; empty where none were."""
-    duplicates = sum("duplicate" in reject.reason for reject in rejects)
-    broken = len(rejects) - duplicates
-    counts = [(broken, "cannot be used"), (duplicates, "are duplicates")]
-    said = [f"{count:,} {what}" for count, what in counts if count]
-    return f"Left out: {' and '.join(said)}." if said else ""
+from ectype.domains.base import Part
 
 
 def cut_note(survey: Survey, stored: Stored, form: Form) -> str:
@@ -50,21 +40,6 @@ def loudness_note(form: Form) -> str:
     if form.loudness == "keep":
         return "Loudness is kept (data.loudness=keep)."
     return f"Every clip is brought to a peak of {PEAK:g} (data.loudness=keep would leave it)."
-
-
-def part_note(parts: dict[Part, np.ndarray], given: Sequence[Part | None]) -> str:
-    """How large the parts are, and where they come from."""
-    sizes = {name: len(indices) for name, indices in parts.items()}
-    note = (
-        f"{sizes['train']:,} clips to train on, {sizes['validation']:,} for choices in "
-        f"training (validation), {sizes['test']:,} held out for evaluation (test)"
-    )
-    prescribed = sorted({str(part) for part in given if part})
-    if prescribed:
-        note += f"; {' and '.join(prescribed)} as the data prescribe"
-    if (not sizes["test"] or not sizes["validation"]) and len(given) < 3:
-        note += "; too few for held-out parts"
-    return note + "."
 
 
 def summary(

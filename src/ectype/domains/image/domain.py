@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from ectype.config import setting
-from ectype.domains.base import Dataset, Domain, Further, Part, PrepareOptions, Reject, Role, Spec
+from ectype.domains.base import Dataset, Domain, Further, PrepareOptions, Reject, Role, Spec
 from ectype.domains.cache import Cache
 from ectype.domains.files import existing_path, is_archive, open_tree
+from ectype.domains.fingerprint import fingerprint
 from ectype.domains.grids import grid
 from ectype.domains.image.arrays import (
     looks_like_pictures,
@@ -27,12 +26,19 @@ from ectype.domains.image.arrays import (
 from ectype.domains.image.decoding import Fit
 from ectype.domains.image.files import PICTURES, FilePictures, Pictures, Scan, counts_as_pictures
 from ectype.domains.image.mirror import choose_mirror
-from ectype.domains.image.notes import fit_notes, form_note, part_note, reject_note, summary
+from ectype.domains.image.notes import fit_notes, form_note, summary
 from ectype.domains.image.size import choose_size, parse_size, size_cap
 from ectype.domains.image.store import Stored, Target, decode_all, richest_form, store
 from ectype.domains.labels import choose_labels, known_labels
+from ectype.domains.notes import first_rejects, part_note, reject_note
 from ectype.domains.parallel import available_cores
-from ectype.domains.splitting import connected, dissolve_giants, same_by_path, split
+from ectype.domains.splitting import (
+    check_shares,
+    dissolve_giants,
+    group_names,
+    joined_by_path,
+    split,
+)
 from ectype.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # inspecting data must not wait for torch
@@ -129,10 +135,7 @@ class ImageDomain(Domain):
             UsageError: the path does not exist, or the settings do not fit the source.
             StorageError: the disk is full, or the cache cannot be written.
         """
-        shares = (settings.validation, settings.test)
-        if sum(shares) >= 1:
-            message = "data.validation and data.test must be shares that leave some for training"
-            raise UsageError(message, hint="for instance 0.05 and 0.1")
+        check_shares(settings.validation, settings.test)
         pictures = _open(source, options.labels)
         workers = settings.workers or available_cores()
         cache = Cache(settings.cache)
@@ -193,14 +196,14 @@ class ImageDomain(Domain):
             label_note,
             mirror_note,
             *group_notes,
-            part_note(parts, given),
+            part_note(parts, "pictures", given),
         ]
         return Dataset(
             spec=spec,
             items=stored.items,
             labels=labels,
             parts=parts,
-            fingerprint=_fingerprint(stored.hashes, labels, spec, parts),
+            fingerprint=fingerprint(spec.to_json(), stored.hashes, labels, parts),
             rejects=rejects,
             notes=[note for note in notes if note],
             summary=summary(spec, scan, stored, labels, parts, len(rejects)),
@@ -335,15 +338,12 @@ def _may_hold_pictures(open_pictures: Callable[[], Pictures]) -> bool:
 
 
 def _check_any(count: int, rejects: list[Reject], where: str) -> None:
-    if count:
-        return
-    reasons = "; ".join(f"{reject.item}: {reject.reason}" for reject in rejects[:3])
-    more = f"; and {len(rejects) - 3:,} more" if len(rejects) > 3 else ""
-    raise DataError(
-        f"no picture can be used. {reasons}{more}",
-        where=where,
-        hint="give PNG, JPEG, WebP, BMP, GIF or TIFF files that other programs can open",
-    )
+    if not count:
+        raise DataError(
+            f"no picture can be used. {first_rejects(rejects)}",
+            where=where,
+            hint="give PNG, JPEG, WebP, BMP, GIF or TIFF files that other programs can open",
+        )
 
 
 def _group_keys(
@@ -366,28 +366,8 @@ def _group_keys(
     if alike:
         notes.append(f"{alike:,} pictures are nearly the same as another; they share its part.")
     if group is not None:
-        same = same_by_path(
-            [scan.names[index] for index in stored.index], group, has_paths=pictures.has_paths
-        )
-        near = connected(count, [*enumerate(near.tolist()), *enumerate(same)])
+        names = [scan.names[index] for index in stored.index]
+        near = joined_by_path(near, names, group, has_paths=pictures.has_paths)
         groups = len(np.unique(near))
-        if groups < min(3, count):
-            message = f"data.group “{group}” puts the pictures into {groups} groups"
-            raise UsageError(message, hint="at least 3 are needed; match a longer part of the path")
         notes.append(f"{groups:,} groups by data.group; each stays in one part.")
-    names: dict[int, str] = {}
-    hashes = [digest.tobytes().hex() for digest in stored.hashes]
-    for first, name in zip(near.tolist(), hashes, strict=True):
-        names[first] = min(name, names.get(first, name))
-    return [names[first] for first in near.tolist()], notes
-
-
-def _fingerprint(
-    hashes: np.ndarray, labels: np.ndarray | None, spec: ImageSpec, parts: dict[Part, np.ndarray]
-) -> str:
-    digest = hashlib.sha256(json.dumps(spec.to_json(), sort_keys=True).encode())
-    digest.update(hashes.tobytes())
-    digest.update(b"" if labels is None else labels.tobytes())
-    for name in ("train", "validation", "test"):
-        digest.update(name.encode() + parts[name].tobytes())
-    return digest.hexdigest()
+    return group_names(near, stored.hashes), notes

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ectype.domains.base import Part, Reject
+from ectype.domains.base import Part
 from ectype.domains.image.decoding import Fit
 from ectype.domains.image.files import Scan
 from ectype.domains.image.size import size_figures
@@ -48,30 +47,6 @@ def form_note(stored: Stored, richest: str, alpha: str) -> str:
         note += f": {stored.alpha_used:,} have transparency"
     elif alpha == "drop":
         note += "; transparency is laid on white (data.alpha=drop)"
-    return note + "."
-
-
-def reject_note(rejects: Sequence[Reject]) -> str:
-    """How many items were left out, duplicates apart; empty where none were."""
-    duplicates = sum("duplicate" in reject.reason for reject in rejects)
-    broken = len(rejects) - duplicates
-    counts = [(broken, "cannot be used"), (duplicates, "are duplicates")]
-    said = [f"{count:,} {what}" for count, what in counts if count]
-    return f"Left out: {' and '.join(said)}." if said else ""
-
-
-def part_note(parts: dict[Part, np.ndarray], given: Sequence[Part | None]) -> str:
-    """How large the parts are, and where they come from."""
-    sizes = {name: len(indices) for name, indices in parts.items()}
-    note = (
-        f"{sizes['train']:,} pictures to train on, {sizes['validation']:,} for choices in "
-        f"training (validation), {sizes['test']:,} held out for evaluation (test)"
-    )
-    prescribed = sorted({str(part) for part in given if part})
-    if prescribed:
-        note += f"; {' and '.join(prescribed)} as the data prescribe"
-    if not sizes["test"] or not sizes["validation"]:
-        note += "; too few for held-out parts" if len(given) < 3 else ""
     return note + "."
 
 

@@ -23,14 +23,15 @@ from ectype.domains.base import (
     SelectsBy,
     Spec,
 )
-from ectype.domains.splitting import split
+from ectype.domains.fingerprint import fingerprint
+from ectype.domains.notes import part_note
+from ectype.domains.splitting import check_shares, split
 from ectype.domains.table.columns import NAMES, Column
 from ectype.domains.table.csv import FOUND_OUT
 from ectype.domains.table.kinds import find
-from ectype.domains.table.notes import kinds_notes, label_note, part_note, summary
+from ectype.domains.table.notes import kinds_notes, label_note, summary
 from ectype.domains.table.output import write_rows
 from ectype.domains.table.preparing import (
-    fingerprint,
     guess_target,
     keys,
     label_of,
@@ -167,6 +168,7 @@ class TableDomain(Domain):
             DataError: it cannot be used; the message names line and column.
             UsageError: a setting names a column or a kind that does not exist.
         """
+        check_shares(settings.validation, settings.test)
         table = open_table(source, settings.encoding)
         names = [raw.name for raw in table.columns]
         for wish in (*settings.columns, *([settings.target] if settings.target else [])):
@@ -205,14 +207,14 @@ class TableDomain(Domain):
             *table.notes,
             *kinds_notes(columns),
             label_note(label, options.labels),
-            part_note(parts),
+            f"{part_note(parts, 'rows')} Equal rows share a part.",
         ]
         return Dataset(
             spec=spec,
             items=stored,
             labels=labels,
             parts=parts,
-            fingerprint=fingerprint(stored, spec, parts),
+            fingerprint=fingerprint(spec.to_json(), stored, None, parts),
             rejects=[*table.rejects, *broken],
             notes=[note for note in notes if note],
             summary=summary(columns, len(stored)),

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ectype.domains.base import Part
 from ectype.domains.table.columns import NAMES, Column
 
 _WHAT_BECOMES = {
@@ -38,14 +35,6 @@ def label_note(label: str | None, wish: str) -> str:
     if label is not None:
         return f"Samples can be asked for by “{label}”."
     return "" if wish == "none" else "No column is the label (--labels NAME makes one)."
-
-
-def part_note(parts: dict[Part, np.ndarray]) -> str:
-    """How the rows are parted."""
-    return (
-        f"{len(parts['train']):,} rows to learn from, {len(parts['validation']):,} for choices in "
-        f"training, {len(parts['test']):,} for evaluation; equal rows share a part."
-    )
 
 
 def summary(columns: Sequence[Column], rows: int) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from ectype.config import nearest
-from ectype.domains.base import Part, Reject, Spec
+from ectype.domains.base import Part, Reject
 from ectype.domains.table.columns import NAMES, Column, cells, frequent
 from ectype.domains.table.kinds import Found, Raw
 from ectype.domains.table.rules import Rules
@@ -120,15 +119,6 @@ def with_all_labels(parts: dict[Part, np.ndarray], labels: np.ndarray) -> dict[P
         result["train"] = np.sort(np.concatenate([result["train"], result[part][moved]]))
         result[part] = result[part][~moved]
     return result
-
-
-def fingerprint(stored: np.ndarray, spec: Spec, parts: dict[Part, np.ndarray]) -> str:
-    """A hash of the rows, of what is known of their columns, and of the parts."""
-    digest = hashlib.sha256(json.dumps(spec.to_json(), sort_keys=True, default=str).encode())
-    digest.update(np.ascontiguousarray(stored).tobytes())
-    for name in ("train", "validation", "test"):
-        digest.update(name.encode() + parts[name].tobytes())
-    return digest.hexdigest()
 
 
 def without_broken(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +17,14 @@ from ectype.domains.base import (
     Dataset,
     Domain,
     Further,
-    Part,
     PrepareOptions,
     Role,
     Spec,
 )
+from ectype.domains.fingerprint import fingerprint
 from ectype.domains.labels import choose_labels, known_labels
-from ectype.domains.splitting import split
+from ectype.domains.notes import first_rejects, part_note
+from ectype.domains.splitting import check_shares, split
 from ectype.domains.text import notes as text_notes
 from ectype.domains.text import tokens as text_tokens
 from ectype.domains.text.pages import sheet, write_texts
@@ -131,9 +130,7 @@ class TextDomain(Domain):
             DataError: there are too few texts that can be used.
             UsageError: the path does not exist, or the settings do not fit the source.
         """
-        if settings.validation + settings.test >= 1:
-            message = "data.validation and data.test must be shares that leave some for training"
-            raise UsageError(message, hint="for instance 0.05 and 0.1")
+        check_shares(settings.validation, settings.test)
         found = read_source(
             source, unit=settings.unit, column=settings.column, labels=options.labels
         )
@@ -173,14 +170,14 @@ class TextDomain(Domain):
             token_note,
             length_note,
             label_note,
-            text_notes.part_note(parts, found.parts),
+            part_note(parts, "texts", found.parts),
         ]
         return Dataset(
             spec=spec,
             items=items,
             labels=labels,
             parts=parts,
-            fingerprint=_fingerprint(items, labels, spec, parts),
+            fingerprint=fingerprint(spec.to_json(), items, labels, parts),
             rejects=found.rejects,
             notes=[note for note in notes if note],
             summary=text_notes.summary(
@@ -329,10 +326,7 @@ def _check_enough(found: Found, least: int, source: Any) -> None:
     if len(found.texts) >= least:
         return
     where = str(source) if isinstance(source, str | os.PathLike) else "a list"
-    rejects = found.rejects
-    reasons = "; ".join(f"{reject.item}: {reject.reason}" for reject in rejects[:3])
-    more = f"; and {len(rejects) - 3:,} more" if len(rejects) > 3 else ""
-    said = f"Left out: {reasons}{more}" if rejects else ""
+    said = f"Left out: {first_rejects(found.rejects)}" if found.rejects else ""
     if least == 1 or not found.texts:
         raise DataError(f"no text can be used. {said}".strip(), where=where, hint=_FORMS)
     count = len(found.texts)
@@ -340,17 +334,6 @@ def _check_enough(found: Found, least: int, source: Any) -> None:
     raise DataError(
         message.strip(), where=where, hint=f"give {least} at least; thousands are better"
     )
-
-
-def _fingerprint(
-    items: np.ndarray, labels: np.ndarray | None, spec: TextSpec, parts: Mapping[Part, np.ndarray]
-) -> str:
-    digest = hashlib.sha256(json.dumps(spec.to_json(), sort_keys=True).encode())
-    digest.update(items.tobytes())
-    digest.update(b"" if labels is None else labels.tobytes())
-    for name in ("train", "validation", "test"):
-        digest.update(name.encode() + parts[name].tobytes())
-    return digest.hexdigest()
 
 
 _FORMS = "give .txt files in UTF-8, JSON lines, a CSV or Parquet column, or a list of str"

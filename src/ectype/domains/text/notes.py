@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ectype.domains.base import Part, Reject
+from ectype.domains.base import Reject
 from ectype.domains.text.tokens import Tokens
 
 #: Tokens of the longest texts that are learned unless the user says otherwise.
@@ -66,19 +66,6 @@ def count_note(texts: Sequence[str], keys: Sequence[str]) -> str:
 def reject_note(rejects: Sequence[Reject]) -> str:
     """How many texts were left out; empty where none were."""
     return f"{len(rejects):,} texts are left out." if rejects else ""
-
-
-def part_note(parts: dict[Part, np.ndarray], given: Sequence[Part | None]) -> str:
-    """How large the parts are, and where they come from."""
-    sizes = {name: len(indices) for name, indices in parts.items()}
-    note = (
-        f"{sizes['train']:,} texts to train on, {sizes['validation']:,} for choices in training "
-        f"(validation), {sizes['test']:,} held out for evaluation (test)"
-    )
-    prescribed = sorted({str(part) for part in given if part})
-    return (
-        f"{note}; {' and '.join(prescribed)} as the data prescribe." if prescribed else f"{note}."
-    )
 
 
 def summary(
