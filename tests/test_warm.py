@@ -182,7 +182,7 @@ def test_training_begins_with_the_weights(runs, tmp_path):
 def test_an_interrupted_run_goes_on_without_the_earlier_one(runs, tmp_path, monkeypatch):
     earlier = shutil.copytree(runs["gan"].path, tmp_path / "earlier")
     straight = fit(tmp_path / "straight", start=earlier, steps=8)
-    monkeypatch.setattr("ectype.training.trainer.TICK_SECONDS", 0.0)
+    monkeypatch.setattr("ectype.training.telling.TICK_SECONDS", 0.0)
     stop = StopAt(3, signal.SIGINT)
     with pytest.raises(InterruptedRun):
         fit(tmp_path / "cut", start=earlier, steps=8, reporter=stop)

@@ -105,7 +105,7 @@ cells = pytest.mark.parametrize(
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ECTYPE_CACHE", str(tmp_path / "cache"))
     # in a run of a dozen steps every step would have a preview, and most of the time
-    monkeypatch.setattr("ectype.training.trainer.PREVIEWS", (0.5, 1.0))
+    monkeypatch.setattr("ectype.training.telling.PREVIEWS", (0.5, 1.0))
 
 
 def fit(case: Case, family: Family, out, steps: int = STEPS, **more):
@@ -245,7 +245,7 @@ def test_only_a_vae_reconstructs(case, family, tmp_path):
 @pytest.mark.parametrize("stop", [1, 6, 11])
 def test_a_resumed_run_ends_with_the_same_bits(case, family, stop, tmp_path, monkeypatch):
     # a tick after every step, so that the signal comes at an exact one
-    monkeypatch.setattr("ectype.training.trainer.TICK_SECONDS", 0.0)
+    monkeypatch.setattr("ectype.training.telling.TICK_SECONDS", 0.0)
     straight = fit(case, family, tmp_path / "straight")
     number = signal.SIGTERM if stop == 6 else signal.SIGINT
     with pytest.raises(InterruptedRun) as stopped:
@@ -281,7 +281,7 @@ def test_a_run_can_be_sampled_while_it_trains(case, family, tmp_path):
 
     thread = threading.Thread(target=train)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ectype.training.trainer.TICK_SECONDS", 0.0)
+        patch.setattr("ectype.training.telling.TICK_SECONDS", 0.0)
         thread.start()
         thread.join()
     few, many = sampled[0]

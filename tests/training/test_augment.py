@@ -221,7 +221,7 @@ def test_a_run_with_changing_strength_repeats_and_resumes_to_the_bit(
     tmp_path, monkeypatch, family, settings, first
 ):
     monkeypatch.setenv("ECTYPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("ectype.training.trainer.TICK_SECONDS", 0.0)
+    monkeypatch.setattr("ectype.training.telling.TICK_SECONDS", 0.0)
     monkeypatch.setattr("ectype.training.augment.EVERY", 3)
     monkeypatch.setattr("ectype.training.augment.FEWEST", 1)
     monkeypatch.setattr(AdaptiveAugmentation, "over_fits", True)

@@ -12,7 +12,7 @@ from ectype.errors import DataError, DivergedError
 from ectype.fitting import fit
 from ectype.models.gan import Gan
 from ectype.models.vae import Vae
-from ectype.training import trainer
+from ectype.training import telling
 from ectype.training.ema import ExponentialAverage
 from ectype.training.guard import guard as module
 from tests.contract.points import Points, ring
@@ -29,7 +29,7 @@ def train(tmp_path, monkeypatch):
     """Fit points; returns the run's folder, its events and its last losses."""
     monkeypatch.setattr(module, "CHECK", 32)
     monkeypatch.setattr(module, "LOOK", 32)
-    monkeypatch.setattr(trainer, "TICK_SECONDS", 0.05)  # the last line is of the last steps
+    monkeypatch.setattr(telling, "TICK_SECONDS", 0.05)  # the last line is of the last steps
 
     def train(family, steps=160, source=None, **settings):
         source = ring(400)[0] if source is None else source

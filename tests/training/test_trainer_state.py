@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from ectype.config import Budget
 from ectype.errors import StorageError
-from ectype.training import trainer as module
+from ectype.training import telling
 from ectype.training.logs import cut
 from tests.training.disk import Disk
 from tests.training.game import Duel, Notes, differing, make_trainer, weights_of
@@ -19,7 +19,7 @@ from tests.training.game import Duel, Notes, differing, make_trainer, weights_of
 @pytest.fixture
 def every_step(monkeypatch):
     """A tick after every step."""
-    monkeypatch.setattr(module, "TICK_SECONDS", -1.0)
+    monkeypatch.setattr(telling.Meter, "due", True)
 
 
 def log_of(folder: Path) -> list[dict]:
@@ -63,7 +63,6 @@ def test_losses_are_means_since_the_tick_before(monkeypatch, tmp_path):
             return loss
 
     trainer = make_trainer(tmp_path, Telling())
-    trainer._log_start()
     for rounds in (3, 1, 4):
         for _ in range(rounds):
             trainer.round(0.5)
@@ -227,7 +226,6 @@ def test_the_random_state_of_torch_is_kept(tmp_path):
     make_trainer(tmp_path / "straight", Duel(on_loss=on_loss)).run()
     torch.manual_seed(7)
     interrupted_at = make_trainer(tmp_path / "resumed", Duel(on_loss=on_loss))
-    interrupted_at._log_start()
     for step in range(4):
         interrupted_at.round(step / 10)
     interrupted_at.save()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,13 @@ from ectype.training.controllers import Controller
 from ectype.training.ema import ExponentialAverage
 from ectype.training.guard.memory import within_memory
 from ectype.training.learned import is_finite, learned, load_learned, optimiser, part
-from ectype.training.logs import LOGS, append, cut, plain
+from ectype.training.logs import LOGS, append, cut
 from ectype.training.precision import Precision
-from ectype.training.progress import Reporter, Tick
+from ectype.training.progress import Reporter
 from ectype.training.selection import Selection
 from ectype.training.signals import StopSignals
+from ectype.training.telling import Meter, Previews
 
-#: Progress at which previews are drawn; another one comes within the first minute.
-PREVIEWS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-FIRST_PREVIEW_SECONDS = 30.0
-#: Share of a time budget's time so far that previews may have taken for one more to be drawn: a
-#: prior that is fitted to the data makes them dear. The first and the last are always drawn.
-PREVIEW_SHARE = 0.03
-TICK_SECONDS = 1.0
 #: The most training items that a player is shown when it prepares for its first turn.
 PREPARE_ITEMS = 40_000
 #: And the most that a model settles with while training goes on, for previews and the like.
@@ -124,13 +118,11 @@ class Trainer:
         self.clock = Clock(budget)
         self.step = 0
         self._saved_step = self._settled_step = -1
-        self._previewing = 0.0
         self._prepared: set[str] = set()
         self._dealt: tuple[int, Batch] | None = None
-        self._sums: dict[str, tuple[Tensor, int]] = {}
-        self._measures: dict[str, float] = {}
         self._healthy: dict[str, Tensor] = {}
         self._healthy_prepared: set[str] = set()
+        self._begin_telling()
 
     # --- the game -------------------------------------------------------------------------
 
@@ -143,7 +135,7 @@ class Trainer:
             StorageError: the disk refused a checkpoint; the last one is whole.
         """
         self.clock.start()
-        self._log_start()
+        self._begin_telling()
         if self.controllers and not self._healthy:
             self.keep_healthy()
         due_save = time.perf_counter() + self.settings.checkpoint_seconds
@@ -157,12 +149,12 @@ class Trainer:
                 self._score_if_due(progress)
                 if progress >= 1:
                     self.clock.end()
-                if self._measures or time.perf_counter() >= self._due_tick:
+                if self._meter.due:
                     self.tick()
                 self._draw_due_preview()
                 if time.perf_counter() >= due_save and self.save():
                     due_save = time.perf_counter() + self.settings.checkpoint_seconds
-            if self._sums:
+            if self._meter.untold:
                 self.tick()
             self._draw_due_preview()
             saved = self.save()
@@ -217,38 +209,14 @@ class Trainer:
             group["lr"] = self.rates[player.name] * player.learning_rate(turn.progress)
         optimiser.step()
         figures = {name: value.detach() for name, value in log.items()}
-        self._note(player.name, figures)
+        self._meter.add(player.name, figures)
         return figures | {"loss": loss.detach(), "gradient": norm}
 
     # --- what is told ---------------------------------------------------------------------
 
     def tick(self) -> None:
         """Fetch the losses from the device, log and show them."""
-        losses = {name: (total / count).item() for name, (total, count) in self._sums.items()}
-        measures = self._measures
-        self._sums, self._measures = {}, {}
-        seconds, progress = self.clock.seconds(), self.clock.progress(self.step)
-        elapsed = max(seconds - self._session_start[0], 1e-9)
-        rate = (self.step - self._session_start[1]) / elapsed
-        if self.clock.budget.steps is not None:
-            eta = (self.clock.budget.steps - self.step) / max(rate, 1e-9)
-        else:
-            eta = (self.clock.budget.seconds or 0.0) - seconds
-        tick = Tick(
-            step=self.step,
-            items=self.step * self.batches.size,
-            seconds=round(seconds, 3),
-            progress=round(progress, 6),
-            rate=round(rate * self.batches.size, 1),
-            eta=round(max(eta, 0.0), 1),
-            losses=losses,
-            measures=measures,
-        )
-        line = asdict(tick) | {"losses": plain(losses), "measures": plain(measures)}
-        append(self.folder / "log.jsonl", line)
-        self.reporter.tick(tick)
-        # a long run needs no line a second
-        self._due_tick = time.perf_counter() + max(TICK_SECONDS, seconds / 500)
+        self._meter.tick(self.step)
 
     def event(self, kind: str, **facts: Any) -> None:
         """Tell the reporter that something happened, and add it to `events.jsonl`.
@@ -258,34 +226,16 @@ class Trainer:
         append(self.folder / "events.jsonl", {"event": kind, "step": self.step, **facts})
         self.reporter.note(facts["what"])
 
-    def _note(self, player: str, log: Mapping[str, Tensor]) -> None:
-        """Add a turn's figures to the running sums, on the device: no waiting for it here."""
-        for name, value in log.items():
-            key = f"{player}/{name}"
-            total, count = self._sums.get(key, (0.0, 0))
-            self._sums[key] = (total + value, count + 1)
-
-    def _log_start(self) -> None:
-        self._session_start = (self.clock.seconds(), self.step)
-        self._due_tick = time.perf_counter() + TICK_SECONDS
-        progress = self.clock.progress(self.step)
-        self._previews = [share for share in PREVIEWS if share > progress]
-        self._first_preview = self.step == 0
+    def _begin_telling(self) -> None:
+        """Count rates and previews from here on: a session begins."""
+        log, batch = self.folder / "log.jsonl", self.batches.size
+        self._meter = Meter(self.clock, self.step, batch=batch, log=log, reporter=self.reporter)
+        self._previews = Previews(self.clock, self.step)
 
     def _draw_due_preview(self) -> None:
-        progress = self.clock.progress(self.step)
-        early = self._first_preview and self.clock.seconds() > FIRST_PREVIEW_SECONDS
-        if not early and (not self._previews or progress < self._previews[0]):
-            return
-        self._first_preview = False
-        self._previews = [share for share in self._previews if share > progress]
-        start = self.clock.seconds()
-        timed = self.clock.budget.steps is None
-        if timed and progress < 1 and self._previewing > PREVIEW_SHARE * start:
-            return
-        with self.evaluating():
-            self.preview(self.step)
-        self._previewing += self.clock.seconds() - start
+        if self._previews.due(self.step):
+            with self._previews.drawing(), self.evaluating():
+                self.preview(self.step)
 
     def _score_if_due(self, progress: float) -> None:
         """Score the averaged weights where the selection wants it."""
@@ -294,7 +244,7 @@ class Trainer:
             return
         self.clock.reserve = selection.reserve
         if self.model.ready(progress) and selection.due(self.step, progress, self.clock):
-            self._measures = selection.consider(self.step, self.clock, self.evaluating)
+            self._meter.measures = selection.consider(self.step, self.clock, self.evaluating)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
