@@ -16,6 +16,8 @@ SCALES = (0.128, 0.032, 0.008)
 QUIETEST = 3e-4
 #: Weight of the difference of logarithms (nepers) beside that of magnitudes.
 LOG_WEIGHT = 1.0
+#: Numbers that the noise of training is chosen by, in turn; then they begin again.
+CHOICES = 2**16
 
 
 class SpectralEnergy(Likelihood):
@@ -40,6 +42,7 @@ class SpectralEnergy(Likelihood):
     smooth = True
     variance: Tensor
     turns: Tensor
+    choices: Tensor
 
     def __init__(self, grid: SpectrumGrid) -> None:
         super().__init__()
@@ -47,8 +50,12 @@ class SpectralEnergy(Likelihood):
         self.inverse = InverseSpectrum(grid)
         self.windows = tuple(2 ** round(math.log2(s * grid.rate)) for s in SCALES)
         self.register_buffer("variance", torch.ones(()))
-        #: Seeds the noise of training: counted, so that a run that goes on draws the same.
+        # The noise of training is counted, not drawn: a run that goes on has the same, and nothing
+        # waits for the device.
         self.register_buffer("turns", torch.zeros((), dtype=torch.int64))
+        generator = torch.Generator().manual_seed(0)
+        choices = torch.randint(self.inverse.pieces, (CHOICES,), generator=generator)
+        self.register_buffer("choices", choices, persistent=False)
 
     def outputs(self, channels: int) -> int:
         """Numbers in a frame."""
@@ -77,12 +84,17 @@ class SpectralEnergy(Likelihood):
         """The energy distance, times the values in a sound: the KL stands beside it in nats."""
         if self.training:
             self.turns += 1
-        generator = torch.Generator().manual_seed(int(self.turns))
-        first, second = (self.draw(parameters, generator) for _ in range(2))
+        first, second = (self.inverse(parameters, start) for start in self._next_choices(len(x)))
         if self.training:
             with torch.no_grad():
                 self.variance.lerp_((x - first).square().mean(), 0.02)
         return x[0].numel() * self.energy(x, first, second)
+
+    def _next_choices(self, n: int) -> Tensor:
+        """Where the noise of two draws of n items starts this turn, (2, n, channels)."""
+        count = 2 * n * self.grid.channels
+        index = self.turns * count + torch.arange(count, device=self.turns.device)
+        return self.choices[index % CHOICES].view(2, n, -1)
 
     def energy(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """Mean over items, cells and resolutions of d(x, y) + d(x, y') − d(y, y')."""
