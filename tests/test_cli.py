@@ -58,7 +58,7 @@ FLAGS = {
     "evaluate": {"RUN", "DATA", "-n"},
     "check": set(),
     "settings": {"PREFIX"},
-    "demo": {"KIND"},
+    "demo": {"KIND", "--new"},
 }
 
 

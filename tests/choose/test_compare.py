@@ -119,7 +119,7 @@ def test_all_then_half_then_one(stage, compare, tmp_path):
     assert second.names == ["vae", "gan-strict"]
     assert last.names == ["vae"]
     assert [name for name, _ in stage.fits] == [*first.names, *second.names, *last.names]
-    assert last.seconds >= 0.65 * 1200
+    assert last.seconds >= 0.75 * 1200
     assert found.winner.path == tmp_path / "out" / "winner"
     assert found.winner.seconds == last.seconds
     assert not (tmp_path / "out/candidates/vae/rung-3").exists()
@@ -329,7 +329,7 @@ def test_all_candidates_get_the_data_of_the_last_training(stage, compare, monkey
     monkeypatch.setattr(contest, "fit", noting)
     domain = Resized()
     compare(budget="20m", domain=domain, settings=["training.batch=4"])
-    assert domain.prepared_for == pytest.approx(0.7 * 1200)
+    assert domain.prepared_for == pytest.approx(comparing.LAST_SHARE * 1200)
     assert all(settings[:2] == ["training.batch=4", "data.size=3"] for settings in seen)
 
 
@@ -395,7 +395,7 @@ def test_where_few_are_held_out_more_are_until_the_choice_is_made(
 
 def test_what_auto_takes_is_asked_for_the_last_training(stage, compare, monkeypatch):
     def choosing(asked, facts):
-        assert (asked, facts.budget.seconds) == ("auto", pytest.approx(0.7 * 1200))
+        assert (asked, facts.budget.seconds) == ("auto", pytest.approx(comparing.LAST_SHARE * 1200))
         return "gan", "for a test"
 
     monkeypatch.setattr(comparing, "choose_family", choosing)

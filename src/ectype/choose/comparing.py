@@ -54,7 +54,7 @@ ENOUGH = 300
 MOST_HELD_BACK = 0.25
 #: Share of the budget that the last training has when all goes well; the data is prepared for that
 #: time (large pictures need a long training).
-LAST_SHARE = 0.7
+LAST_SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,7 +117,7 @@ def compare(
     """Find out which model suits somebody's data, and train it.
 
     Candidates of both families share the budget: all train for a short time, the better ones for
-    longer, the best for about 70% of it (see `choose.schedule`). They are ranked on validation
+    longer, the best for about 80% of it (see `choose.schedule`). They are ranked on validation
     data (see `choose.ranking`); the winner is measured on test data. Everything counts: preparing
     the data, measuring, the report.
 

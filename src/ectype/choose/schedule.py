@@ -12,13 +12,13 @@ candidates end 10 to 40% apart, and a GAN that has half of the time ends 15 to 2
 has all of it (docs/benchmarks.md, "Choices").
 
 **Survivors train afresh on every rung; they are not extended.** Extending would save the winner's
-earlier rungs, a sixteenth of the budget. But it would keep what was chosen for a few percent of the
-budget: the capacity (`training.planning` picks a narrow network for a short time, and a wide one
-picked in advance would lose the first rung for having seen too little). And schedules are functions
-of progress: an extended run has already annealed, its learning rate and its penalty rise again, and
-a VAE forgets its prior and learns it again from the moved encoder. Trained afresh, every rung asks
-the question that the user has, "what does this recipe give in t seconds?", every learning curve is
-of one piece, and the winner is the very run that `fit` gives for that time.
+earlier rungs, a twenty-fifth of the budget. But it would keep what was chosen for a few percent of
+the budget: the capacity (`training.planning` picks a narrow network for a short time, and a wide
+one picked in advance would lose the first rung for having seen too little). And schedules are
+functions of progress: an extended run has already annealed, its learning rate and its penalty rise
+again, and a VAE forgets its prior and learns it again from the moved encoder. Trained afresh, every
+rung asks the question that the user has, "what does this recipe give in t seconds?", every learning
+curve is of one piece, and the winner is the very run that `fit` gives for that time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 #: Share of the budget that the rungs train for, all together.
-SELECTION_SHARE = 0.15
+SELECTION_SHARE = 0.1
 #: A candidate's training time on a rung, as a multiple of that on the rung before.
 GROWTH = 3.0
 #: Share of the budget that is kept for measuring the winner on test data and for its report.
@@ -37,7 +37,7 @@ def halving(candidates: int, budget: float) -> list[tuple[int, float]]:
     """The rungs that reduce candidates to one: how many train, and each for how many seconds.
 
     >>> [(count, round(seconds)) for count, seconds in halving(4, 1200)]
-    [(4, 18), (2, 54)]
+    [(4, 12), (2, 36)]
 
     Args:
         candidates: at the start, 2 or more.
