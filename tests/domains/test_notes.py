@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from ectype.domains.base import Reject
+from ectype.domains.base import Part, Reject
 from ectype.domains.notes import first_rejects, part_note, reject_note
 
 
-def parts(train, validation, test):
-    sizes = {"train": train, "validation": validation, "test": test}
+def parts(train, validation, test) -> dict[Part, np.ndarray]:
+    sizes: dict[Part, int] = {"train": train, "validation": validation, "test": test}
     return {name: np.arange(size) for name, size in sizes.items()}
 
 
@@ -32,7 +32,7 @@ def test_the_parts_are_told_with_where_they_come_from():
         "1,200 rows to train on, 30 for choices in training (validation), 60 held out for "
         "evaluation (test)."
     )
-    given = [None, "test", "test"]
+    given: list[Part | None] = [None, "test", "test"]
     assert part_note(parts(9, 1, 2), "texts", given).endswith("(test); test as the data prescribe.")
     assert part_note(parts(1, 0, 1), "clips").endswith("(test); too few for held-out parts.")
     assert part_note(parts(50, 0, 0), "clips").endswith("(test).")
