@@ -33,6 +33,7 @@ class Stage:
         curves: name of a candidate → its Fréchet distance after so many seconds.
         trouble: name of a candidate → the errors that its trainings raise, in turn.
         overhead: seconds that a fit takes beside training, as a share of it.
+        overheads: the same by the name of a candidate that is not like the others.
         measuring: seconds that measuring takes.
         fits: name and budget of every training that was begun.
     """
@@ -40,6 +41,7 @@ class Stage:
     curves: dict = field(default_factory=dict)
     trouble: dict = field(default_factory=dict)
     overhead: float = 0.05
+    overheads: dict = field(default_factory=dict)
     measuring: float = 3.0
     now: float = 0.0
     fits: list = field(default_factory=list)
@@ -51,7 +53,7 @@ class Stage:
         if troubles and (trouble := troubles.pop(0)):
             self.now += budget / 2
             raise trouble
-        self.now += (1 + self.overhead) * budget
+        self.now += (1 + self.overheads.get(name, self.overhead)) * budget
         out.mkdir(parents=True, exist_ok=True)
         (out / "model.safetensors").write_bytes(b"w" * 1000)
         (out / "facts.json").write_text(json.dumps({"name": name, "seconds": budget}))
@@ -136,6 +138,15 @@ def test_the_budget_holds_everything(overhead, measuring, stage, compare):
     found = compare(budget="20m")
     assert 0.95 * 1200 <= stage.now <= 1.02 * 1200
     assert found.state.seconds == pytest.approx(stage.now, abs=0.01)
+
+
+def test_what_others_take_beside_training_costs_the_winner_nothing(stage, compare):
+    stage.curves = {"gan": power(900, 0.5)}
+    stage.overhead, stage.overheads = 0.0, {"vae": 0.4}
+    found = compare(budget="20m")
+    assert found.state.winner == "gan"
+    assert found.state.rungs[1].names == ["gan", "vae"]
+    assert 0.95 * 1200 <= stage.now <= 1.02 * 1200
 
 
 def test_who_learns_faster_may_win_from_behind(stage, compare):

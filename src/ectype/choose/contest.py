@@ -115,7 +115,7 @@ class Contest:
         """Whether a candidate has had its last training, or there is no time for one."""
         alone = next((rung for rung in self.state.rungs if rung.names == [name]), None)
         if alone is None:
-            seconds = self._left_for_training()
+            seconds = self._left_for_training(name)
             if seconds <= self.state.results(name)[-1].seconds:
                 return True
             alone = Rung(seconds=round(seconds, 2), names=[name])
@@ -220,17 +220,26 @@ class Contest:
         affordable = left / (2 * max(measuring, 1e-6)) * self.state.n
         return min(max(int(affordable), FEWEST_SAMPLES), MOST_ITEMS)
 
-    def _left_for_training(self) -> float:
-        """Seconds that one more training may take, so that the budget is kept."""
+    def _left_for_training(self, name: str | None = None) -> float:
+        """Seconds that one more training may take, so that the budget is kept.
+
+        Args:
+            name: of the candidate; where it did not come to the longest rung, or is not known yet,
+                what `fit` took beside training is that of whoever took most there.
+        """
         results = [*self._results()]
         longest = max(trial.seconds for trial in results)
         # the first measuring of all is no guide: it also computed what is known of real data since
         measuring = max(trial.measuring for trial in results if trial.seconds == longest)
         report = max(REPORT_SHARE * self.state.budget, 2 * measuring)
         left = self.state.budget - self.spent() - measuring - report
-        names = [candidate.name for candidate in self.state.candidates]
-        overheads = ([(t.seconds, t.overhead) for t in self.state.results(n)] for n in names)
-        return min(last_training(left, o) for o in overheads if o and o[-1][0] == longest)
+        curves = {
+            candidate.name: [(t.seconds, t.overhead) for t in self.state.results(candidate.name)]
+            for candidate in self.state.candidates
+        }
+        there = {n: curve for n, curve in curves.items() if curve and curve[-1][0] == longest}
+        known = [there[name]] if name in there else there.values()
+        return min(last_training(left, curve) for curve in known)
 
     def _results(self) -> Iterator[Trial]:
         trials = (trial for rung in self.state.rungs for trial in rung.trials.values())
