@@ -13,7 +13,7 @@ import pytest
 
 import ectype
 from ectype.choose import comparing, contest
-from ectype.config import setting
+from ectype.config import format_seconds, setting
 from ectype.domains.base import Spec
 from ectype.errors import DataError, DivergedError, InterruptedRun, StorageError, UsageError
 from ectype.folder import RunFolder
@@ -138,6 +138,8 @@ def test_the_budget_holds_everything(overhead, measuring, stage, compare):
     found = compare(budget="20m")
     assert 0.95 * 1200 <= stage.now <= 1.02 * 1200
     assert found.state.seconds == pytest.approx(stage.now, abs=0.01)
+    page = (found.folder / "compare.html").read_text()
+    assert f"{format_seconds(stage.now)} of 20m" in page
 
 
 def test_what_others_take_beside_training_costs_the_winner_nothing(stage, compare):

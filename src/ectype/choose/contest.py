@@ -206,6 +206,7 @@ class Contest:
         run = load(place, domain=self.domain, device=self.device)
         self.reporter.note(f"\nmeasuring {name} on test data")
         self.state.test = dict(evaluate(run, self.source, n=self._test_samples()))
+        self.state.seconds = round(self.spent(), 2)  # the page says it
         write_page(self.state, self.folder)
         self.save()
 
