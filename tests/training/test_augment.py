@@ -18,9 +18,11 @@ from ectype.training.augment import (
     EVERY,
     FEWEST,
     LITTLE_DATA,
+    PASSES,
     RISE,
     SCHEDULED,
     TARGET,
+    WEIGHT,
     AdaptiveAugmentation,
     ScheduledAugmentation,
     augmentation_controllers,
@@ -84,8 +86,9 @@ class Watched:
             event=lambda kind, **facts: self.events.append((kind, facts)),
         )
 
-    def after(self, step: int) -> float:
+    def after(self, step: int, passes: float = PASSES) -> float:
         self.trainer.step = step
+        self.trainer.batches.drawn = round(passes * len(self.trainer.batches))
         self.controller.after_round(self.trainer)
         return self.gan.dials["augment"]
 
@@ -161,8 +164,28 @@ def test_differences_by_chance_are_not_taken_for_over_fitting():
                 found.append(watched.controller.over_fits)
         return float(np.mean(found))
 
-    assert share(shift=0.0) < 0.04  # 0.01; 0.07 with one error, 0.2 with none
+    assert share(shift=0.0) < 0.04  # 0.015; 0.07 with one error, 0.2 with none
     assert share(shift=0.5) > 0.9
+
+
+def test_uncertainty_is_that_of_an_average_of_independent_measurements():
+    watched = Watched(0.0, 0.0, generated=-0.2)
+    measured = np.random.default_rng(0).standard_normal((100_000, 5)) * [3.0, 1.0, 2.0, 1.0, 4.0]
+    averages = np.zeros(len(measured))
+    for k, gaps in enumerate(measured.T, 1):
+        averages += WEIGHT * (gaps - averages)
+        variance = float(gaps.var())
+        watched.controller._measure = lambda _, v=variance: torch.tensor([0.0, 1.0, v])
+        watched.after(k * EVERY)
+        assert watched.controller.variance == pytest.approx(averages.var(), rel=0.02)
+
+
+def test_nothing_is_known_by_heart_before_it_has_been_seen_a_few_times():
+    watched = Watched(seen=1.0, unseen=0.3, generated=0.0)
+    assert watched.after(EVERY, passes=PASSES - 0.1) == 0.0
+    assert not watched.events
+    assert watched.after(2 * EVERY, passes=PASSES) > 0.0
+    assert [kind for kind, _ in watched.events] == ["augment"]
 
 
 def test_controllers_are_made_where_there_is_something_to_steer():
@@ -224,6 +247,7 @@ def test_a_run_with_changing_strength_repeats_and_resumes_to_the_bit(
     monkeypatch.setattr("ectype.training.telling.TICK_SECONDS", 0.0)
     monkeypatch.setattr("ectype.training.augment.EVERY", 3)
     monkeypatch.setattr("ectype.training.augment.FEWEST", 1)
+    monkeypatch.setattr("ectype.training.augment.PASSES", 0)
     monkeypatch.setattr(AdaptiveAugmentation, "over_fits", True)
     case = CASES["labelled pictures"]
     # scores take time, and in long runs not every step is told
