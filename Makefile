@@ -16,12 +16,12 @@ demo: $(VENV)/.demo
 test slow: export OMP_WAIT_POLICY ?= PASSIVE
 
 # A process a core, each with one thread: half the time of one process with all threads.
-test: export OMP_NUM_THREADS ?= 1
+test slow: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
