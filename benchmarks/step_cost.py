@@ -9,7 +9,13 @@ Rows are what the networks are made of:
   discriminator that can be so cut into groups of 16 channels, followed by a 1×1 convolution, as
   in ResNeXt (Xie et al., arXiv 1611.05431);
 - layout in memory: channels last or contiguous, for weights and activations alike;
-- precision: fp32 or bf16 by autocast (exact penalties stay fp32, as in training).
+- precision: fp32 or bf16 by autocast (exact penalties stay fp32, as in training). On a GPU, "fp32"
+  rounds nothing, and "TF32" gives the products of fp32 numbers to tensor cores, which round each
+  factor to 10 bits; penalties in the rows of bf16 are in TF32 as far as they are convolutions,
+  which is torch's default and that of training.
+- execution: eager, and with `--compile` the first layout of the first networks also with both
+  compiled by `torch.compile`. The penalty stays eager: what is compiled cannot be differentiated
+  twice.
 
 Every cell is the median over repetitions, each timing four steps, with all cells taken in turn,
 so that a slow moment of the machine falls on all. Milliseconds only: what a cheaper step learns
@@ -21,8 +27,9 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -51,16 +58,23 @@ PENALTIES: dict[str, dict[str, Any]] = {
 }
 CONVOLUTIONS = ("dense", "grouped")
 LAYOUTS = ("channels last", "contiguous")
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS = {"fp32": torch.float32, "TF32": torch.float32, "bf16": torch.bfloat16}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Build:
     """What the networks of a row are made of."""
 
     convolutions: str
     layout: str
     precision: str
+    execution: str = "eager"
+    device: str = "cpu"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether its networks are as they are in training, but for the precision."""
+        return (self.convolutions, self.layout) == (CONVOLUTIONS[0], LAYOUTS[0])
 
 
 class Step:
@@ -83,7 +97,8 @@ class Step:
         batch: int,
     ):
         torch.manual_seed(SEED)
-        device = torch.device("cpu")
+        self.build = build
+        device = torch.device(build.device)
         self.precision = Precision(device, PRECISIONS[build.precision], "as asked")
         settings = GanSettings(**penalty)
         generator = network("generator", shape, width, settings.latent)
@@ -91,21 +106,33 @@ class Step:
         if build.convolutions == "grouped" and not group_convolutions(discriminator):
             raise SystemExit(f"width {width} leaves no convolution to cut into groups of {GROUP}")
         self.model = Gan(generator, discriminator, settings, classes=0, gamma=1.0).train()
-        self.x = torch.rand(batch, shape[2], *shape[:2]) * 2 - 1
+        self.x = torch.rand(batch, shape[2], *shape[:2], device=device) * 2 - 1
         if build.layout == "channels last":
             place(self.model, device)
             self.x = self.x.contiguous(memory_format=torch.channels_last)
         else:
-            keep_contiguous(self.model)
+            keep_contiguous(self.model.to(device))
+        if build.execution == "compiled":
+            generator.compile(dynamic=False)
+            discriminator.compile(dynamic=False)
+            self.model.penalty = torch.compiler.set_stance("force_eager")(self.model.penalty)
         self.players = [(player, optimiser(player)) for player in self.model.players]
-        self.generator = torch.Generator().manual_seed(SEED)
+        self.generator = torch.Generator(device).manual_seed(SEED)
 
     def milliseconds(self) -> float:
         """Time a step takes, mean of a few."""
-        start = time.perf_counter()
-        for step in range(STEPS):
-            self.take(step)
-        return 1_000 * (time.perf_counter() - start) / STEPS
+        with rounding(self.build.precision):
+            self.wait()
+            start = time.perf_counter()
+            for step in range(STEPS):
+                self.take(step)
+            self.wait()
+            return 1_000 * (time.perf_counter() - start) / STEPS
+
+    def wait(self) -> None:
+        """Return when the device has computed all that it was given."""
+        if self.x.is_cuda:
+            torch.cuda.synchronize()
 
     def take(self, step: int) -> None:
         """The discriminator's turn and the generator's."""
@@ -127,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cli.add_argument("--width", type=int, default=48, help="capacity of the networks")
     cli.add_argument("--batch", type=int, default=64)
     cli.add_argument("--repetitions", type=int, default=7)
+    cli.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    cli.add_argument("--compile", action="store_true", help="compiled networks, too")
     options = cli.parse_args(arguments)
     facts = {
         **machine(),
@@ -134,13 +163,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "pictures": f"{options.size}×{options.size}×{options.channels}",
         "width": options.width,
         "batch": options.batch,
+        "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
         "unit": "ms a step",
     }
     shape = (options.size, options.size, options.channels)
+    precisions = [name for name in PRECISIONS if name != "TF32" or options.device == "cuda"]
     builds = [
-        Build(convolutions=convolutions, layout=layout, precision=precision)
-        for convolutions, layout, precision in itertools.product(CONVOLUTIONS, LAYOUTS, PRECISIONS)
+        Build(*build, device=options.device)
+        for build in itertools.product(CONVOLUTIONS, LAYOUTS, precisions)
     ]
+    if options.compile:
+        builds += [replace(build, execution="compiled") for build in builds if build.is_default]
+        # every cell has networks of its own, compiled for every use with and without gradients
+        torch._dynamo.config.recompile_limit = 512
+        torch._dynamo.config.accumulated_recompile_limit = 512
     steps = {
         (build, name): Step(build, penalty, shape, options.width, options.batch)
         for build in builds
@@ -157,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "discriminator": build.convolutions,
             "layout": build.layout,
             "precision": build.precision,
+            "execution": build.execution,
             **{name: statistics.median(times[build, name]) for name in PENALTIES},
         }
         for build in builds
@@ -175,6 +212,23 @@ def network(
     form = "L" if shape[2] == 1 else "RGB"
     spec = ImageSpec(domain="image", shape=shape, form=form)
     return ImageDomain().network(role, spec, capacity=width, latent=latent)
+
+
+@contextmanager
+def rounding(precision: str) -> Iterator[None]:
+    """A context in which a GPU rounds the factors of fp32 products as a row's precision says."""
+    flags: list[tuple[Any, bool]] = [
+        (torch.backends.cuda.matmul, precision == "TF32"),
+        (torch.backends.cudnn, precision != "fp32"),
+    ]
+    before = [backend.allow_tf32 for backend, _ in flags]
+    for backend, allowed in flags:
+        backend.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        for (backend, _), allowed in zip(flags, before, strict=True):
+            backend.allow_tf32 = allowed
 
 
 def group_convolutions(module: nn.Module) -> int:
