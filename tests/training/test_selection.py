@@ -114,6 +114,18 @@ def test_the_latest_of_the_best_is_kept(values, kept, tmp_path):
     assert torch.equal(selection.seen[10], trainer.ema.state()["left.0.weight"])
 
 
+@pytest.mark.parametrize(("n", "most"), [(500, 102.0), (125, 104.0), (50, 106.32)])
+def test_few_items_must_tell_earlier_weights_apart_more_clearly(n, most, tmp_path):
+    """What chance does to a score falls as the root of the number of items."""
+    for last, kept in [(most, 10), (most + 0.01, 3)]:
+        score = Script([100.0, *[200.0] * 6, last])
+        score.n = n
+        trainer, selection = scored_training(tmp_path / f"{last}", [], score=score)
+        trainer.run()
+        assert selection.kept is not None
+        assert selection.kept.step == kept
+
+
 def test_scores_that_are_no_numbers_keep_nothing(tmp_path):
     trainer, selection = scored_training(tmp_path, [math.inf] * 8)
     trainer.run()

@@ -5,8 +5,8 @@ weights are scored a few times, by the Fréchet distance between a few hundred s
 validation items, always the same ones from the same noise. Under a budget of steps at fixed steps,
 so that runs repeat; under a budget of time as often as a small share of it pays for.
 
-The figures are noisy, and later weights have seen more: they are kept unless earlier ones are
-better by more than `MARGIN`.
+The figures are noisy, the more so the fewer the items, and later weights have seen more: they are
+kept unless earlier ones are better by more than chance makes them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ MOMENTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 COST_SHARE = 0.05
 #: Seconds that must be free before even the estimate of a score's cost is made.
 ESTIMATE_SECONDS = 1.0
-#: By how much earlier weights must be better to be kept in the place of later ones. With the same
-#: noise and the same 500 items the difference of two checkpoints has a standard deviation of about
-#: 0.5 % of the score (a GAN on Fashion-MNIST, 5 seeds), so 2 % is more than chance.
-MARGIN = 0.02
 #: Items on each side of a score, and the fewest that one is made with.
 MOST_ITEMS = 500
 FEWEST_ITEMS = 50
+#: By how much earlier weights must be better to be kept in the place of later ones, with
+#: `MOST_ITEMS`. With the same noise and the same 500 items the difference of two checkpoints has a
+#: standard deviation of about 0.5 % of the score (a GAN on Fashion-MNIST, 5 seeds), so 2 % is more
+#: than chance. With 50 items it is 1.7 % (clothes of five kinds, 2 trainings), as the root of the
+#: number says.
+MARGIN = 0.02
 #: Of the samples that are scored: other ones than `sample`, `evaluate` and previews start with.
 SEED = 506_832_829
 
@@ -153,7 +155,8 @@ class Selection:
         weights: those that were scored, asked for right after; they are copied.
         name: of the measure.
         moments: shares of the budget after which a score is due.
-        margin: by how much earlier weights must be better to be kept.
+        margin: by how much earlier weights must be better to be kept, a share of the score; by
+            default `MARGIN`, the more the fewer items there are.
 
     Attributes:
         scores: all of them, oldest first.
@@ -170,13 +173,13 @@ class Selection:
         *,
         name: str = "Fréchet",
         moments: Sequence[float] = MOMENTS,
-        margin: float = MARGIN,
+        margin: float | None = None,
     ):
         self.score = score
         self.weights = weights
         self.name = name
         self.moments = moments
-        self.margin = margin
+        self.margin = MARGIN * math.sqrt(MOST_ITEMS / score.n) if margin is None else margin
         self.scores: list[Scored] = []
         self.kept: Scored | None = None
         self.best: dict[str, Tensor] = {}
