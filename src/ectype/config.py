@@ -20,8 +20,11 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 from ectype.errors import UsageError
 
 Family = Literal["auto", "gan", "vae"]
-#: Beyond it items change so often that the changes leak into what is generated.
-MOST_AUGMENT = 0.8
+#: Probability of a random change: beyond it items change so often that the changes leak into what
+#: is generated.
+MOST_PROBABILITY = 0.8
+#: Strength of augmentation: gentle changes up to their most, and the others on top of them.
+MOST_AUGMENT = 2 * MOST_PROBABILITY
 T = TypeVar("T")
 
 
@@ -63,7 +66,7 @@ class GanSettings:
     )
     augment: Literal["adaptive", "off"] | float = setting(
         "adaptive",
-        "random changes to what the discriminator sees: adaptive, off, or a fixed probability",
+        "random changes to what the discriminator sees: adaptive, off, or a fixed strength",
         above=0,
         most=MOST_AUGMENT,
     )

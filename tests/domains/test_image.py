@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ectype.config import Budget
+from ectype.config import MOST_AUGMENT, Budget
 from ectype.domains.base import PrepareOptions
 from ectype.domains.image import files as image_files
 from ectype.domains.image.domain import ImageDomain, ImageSettings, ImageSpec
@@ -323,7 +323,7 @@ def test_augmentation_takes_transparency_for_no_colour(mode, colours):
     spec = ImageSpec(domain="image", shape=(8, 8, len(mode)), form=mode)
     augmentation = ImageDomain().augmentation(spec)
     assert augmentation is not None
-    transform = augmentation(200, 0.8, torch.Generator().manual_seed(0))
+    transform = augmentation(200, MOST_AUGMENT, torch.Generator().manual_seed(0))
     opaque = torch.ones(200, len(mode), 8, 8)
     changed = transform(opaque)
     assert not torch.equal(changed[:, :colours], opaque[:, :colours])

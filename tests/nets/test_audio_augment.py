@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from ectype.config import MOST_AUGMENT, MOST_PROBABILITY
 from ectype.nets.audio_augment import (
     MOST_GAIN,
     MOST_SEMITONES,
@@ -15,18 +16,18 @@ from ectype.nets.audio_augment import (
 )
 
 
-def draw(n, p, seed=0):
-    return SoundAugmentation()(n, p, torch.Generator().manual_seed(seed))
+def draw(n, strength, seed=0):
+    return SoundAugmentation()(n, strength, torch.Generator().manual_seed(seed))
 
 
-def test_nothing_is_changed_at_probability_zero():
+def test_nothing_is_changed_at_strength_zero():
     x = torch.randn(5, 2, 320)
     assert torch.equal(draw(5, 0.0)(x), x)
 
 
 def test_a_transform_changes_twice_in_the_same_way_and_keeps_the_shape():
     x = torch.randn(5, 2, 320)
-    transform = draw(5, 1.0)
+    transform = draw(5, MOST_AUGMENT)
     assert torch.equal(transform(x), transform(x))
     assert transform(x).shape == x.shape
 
@@ -40,13 +41,14 @@ def test_a_shift_moves_and_lets_silence_in():
     assert earlier.tolist() == list(range(1 + steps, 65)) + [0.0] * steps
 
 
-def test_gain_only_makes_softer_and_polarity_turns_half_of_them():
-    factor = draw(4000, 1.0).factor
-    assert (factor < 0).all()  # at probability 1 all are turned
+def test_gain_only_makes_softer_and_polarity_turns_as_many_as_are_drawn():
+    factor = draw(4000, MOST_AUGMENT).factor
     assert factor.abs().max() <= 1
     assert factor.abs().min() >= 10 ** (-MOST_GAIN / 20) - 1e-6
-    turned = draw(4000, 0.5).factor < 0
-    assert abs(turned.float().mean().item() - 0.5) < 0.05
+    for strength, share in [(0.5, 0.5), (MOST_PROBABILITY, 0.8), (MOST_AUGMENT, 0.8)]:
+        factor = draw(4000, strength).factor
+        assert abs((factor < 0).float().mean().item() - share) < 0.04
+        assert abs((factor.abs() < 1).float().mean().item() - share) < 0.04
 
 
 @pytest.mark.parametrize("speed", [2 ** (-1 / 12), 1.02, 2 ** (1 / 12)])
@@ -72,7 +74,7 @@ def test_speed_is_drawn_within_its_limits_and_not_where_it_may_not_be():
     semitones = 12 * torch.log2(speed[speed != 1])
     assert semitones.abs().max() <= MOST_SEMITONES + 1e-4
     assert abs(semitones.mean()) < 0.05
-    kept = SoundAugmentation(speed=False)(5, 1.0, torch.Generator().manual_seed(0))
+    kept = SoundAugmentation(speed=False)(5, MOST_AUGMENT, torch.Generator().manual_seed(0))
     assert kept.speed is None
 
 
@@ -83,7 +85,7 @@ def test_a_speed_of_one_is_no_change():
 
 def test_gradients_pass_through():
     x = torch.randn(3, 1, 64, requires_grad=True)
-    transform = SoundAugmentation(speed=False)(3, 1.0, torch.Generator().manual_seed(0))
+    transform = SoundAugmentation(speed=False)(3, MOST_AUGMENT, torch.Generator().manual_seed(0))
     (slope,) = torch.autograd.grad(transform(x).sum(), x)
     heard = slope != 0
     assert torch.equal(slope[heard], transform.factor[:, None, None].expand_as(slope)[heard])

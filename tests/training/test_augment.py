@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ectype.config import MOST_AUGMENT, Budget, GanSettings
+from ectype.config import MOST_AUGMENT, MOST_PROBABILITY, Budget, GanSettings
 from ectype.errors import InterruptedRun
 from ectype.models.base import Batch, Turn
 from ectype.models.gan import Gan
@@ -21,6 +21,7 @@ from ectype.training.augment import (
     PASSES,
     RISE,
     SCHEDULED,
+    SEVERE,
     TARGET,
     WEIGHT,
     AdaptiveAugmentation,
@@ -95,19 +96,33 @@ class Watched:
 
 def test_strength_rises_where_validation_items_look_generated_and_falls_where_not():
     steps = round(2 * EVERY / RISE)  # two measurements from 0 to 1
-    watched = Watched(seen=1.0, unseen=0.3, generated=0.0, steps=steps)  # r_v = 0.7
+    watched = Watched(seen=1.0, unseen=0.6, generated=0.0, steps=steps)  # r_v = 0.4
     assert watched.after(EVERY) == pytest.approx(0.5)
     assert watched.after(EVERY + 1) == pytest.approx(0.5)  # nothing between measurements
-    assert watched.after(2 * EVERY) == pytest.approx(MOST_AUGMENT)  # never more than that
+    assert watched.after(2 * EVERY) == pytest.approx(MOST_PROBABILITY)  # no more for so little
     assert [kind for kind, _ in watched.events] == ["augment"]
-    assert watched.events[0][1]["over_fitting"] == pytest.approx(0.7)
+    assert watched.events[0][1]["over_fitting"] == pytest.approx(0.4)
 
     watched.items[VALIDATION] = 9.0  # as if it had unlearned the others
-    assert watched.after(3 * EVERY) == pytest.approx(MOST_AUGMENT - 0.5)
+    assert watched.after(3 * EVERY) == pytest.approx(MOST_PROBABILITY - 0.5)
     assert watched.after(4 * EVERY) == 0.0  # never less than that
     watched.items[VALIDATION] = -99.0
     assert watched.after(5 * EVERY) == pytest.approx(0.5)
     assert len(watched.events) == 1  # told once
+
+
+def test_changes_that_are_not_gentle_are_for_much_over_fitting_and_leave_first():
+    steps = round(8 * EVERY / RISE)  # eight measurements from 0 to 1
+    watched = Watched(seen=1.0, unseen=0.99 - SEVERE, generated=0.0, steps=steps)
+    strengths = [watched.after(step * EVERY) for step in range(1, 15)]
+    assert strengths[6] == pytest.approx(7 / 8)
+    assert strengths[-1] == pytest.approx(MOST_AUGMENT)  # never more than that
+
+    watched = Watched(seen=1.0, unseen=1.01 - SEVERE, generated=0.0, steps=steps)
+    watched.gan.dials["augment"] = 1.2
+    strengths = [watched.after(step * EVERY) for step in range(1, 6)]
+    assert strengths[0] == pytest.approx(1.2 - 1 / 8)
+    assert strengths[-1] == pytest.approx(MOST_PROBABILITY)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +176,7 @@ def test_differences_by_chance_are_not_taken_for_over_fitting():
             watched.controller = AdaptiveAugmentation(watched.gan, validation, seed)
             for measurement in range(1, 41):
                 watched.after(measurement * EVERY)
-                found.append(watched.controller.over_fits)
+                found.append(watched.controller.over_fits(TARGET))
         return float(np.mean(found))
 
     assert share(shift=0.0) < 0.04  # 0.015; 0.07 with one error, 0.2 with none
@@ -224,7 +239,7 @@ def trained(folder, steps, resume=False):
 
 
 def test_an_interrupted_training_goes_on_with_the_same_strength(tmp_path, monkeypatch):
-    monkeypatch.setattr(AdaptiveAugmentation, "over_fits", True)
+    monkeypatch.setattr(AdaptiveAugmentation, "over_fits", lambda *_: True)
     straight, expected = trained(tmp_path / "straight", 3 * EVERY + 5)
     first, _ = trained(tmp_path / "cut", EVERY + 5)
     first.save()
@@ -248,7 +263,7 @@ def test_a_run_with_changing_strength_repeats_and_resumes_to_the_bit(
     monkeypatch.setattr("ectype.training.augment.EVERY", 3)
     monkeypatch.setattr("ectype.training.augment.FEWEST", 1)
     monkeypatch.setattr("ectype.training.augment.PASSES", 0)
-    monkeypatch.setattr(AdaptiveAugmentation, "over_fits", True)
+    monkeypatch.setattr(AdaptiveAugmentation, "over_fits", lambda *_: True)
     case = CASES["labelled pictures"]
     # scores take time, and in long runs not every step is told
     asked = {"steps": 14, "settings": {**settings, "training.select": "last"}}
@@ -262,6 +277,7 @@ def test_a_run_with_changing_strength_repeats_and_resumes_to_the_bit(
         strengths = {x["step"]: x["losses"].get("discriminator/augment", 0.0) for x in lines}
         rise = 3 / 14 / RISE
         told = [strengths[step] for step in (first, first + 3, 14)]
-        assert told == pytest.approx([0.0, rise, MOST_AUGMENT])
+        rises = (14 - first) // 3 + 1
+        assert told == pytest.approx([0.0, rise, min(rises * rise, MOST_AUGMENT)])
         events = [json.loads(line) for line in (run.path / "events.jsonl").read_text().splitlines()]
         assert [e["step"] for e in events if e["event"] == "augment"] == [first]

@@ -76,8 +76,7 @@ class Gan(Model):
         augmentation: draws what is done to items before the discriminator judges them, real and
             generated alike; None for nothing.
 
-    The dial `augment` is the probability of each of the augmentation's operations. At 0 it is left
-    out, and costs nothing.
+    The dial `augment` is the augmentation's strength. At 0 it is left out, and costs nothing.
     """
 
     #: Progress at which its discriminator begins to learn.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ectype.nets.augment import probabilities
+
 #: Sounds are moved by at most this share of their length, and made softer by at most so many dB.
 MOST_SHIFT, MOST_GAIN = 1 / 32, 12.0
 #: They are made quicker or slower by at most so many semitones.
@@ -31,9 +33,10 @@ class SoundAugmentation:
 
     speed: bool = True
 
-    def __call__(self, n: int, p: float, generator: torch.Generator) -> SoundTransform:
-        """Draw a change for each of n sounds, each operation with probability p."""
+    def __call__(self, n: int, strength: float, generator: torch.Generator) -> SoundTransform:
+        """Draw a change for each of n sounds; all operations are gentle."""
         device = generator.device
+        p, _ = probabilities(strength)
         gain, shift, turn, pace = torch.rand(4, n, generator=generator, device=device) < p
         amount = torch.rand(3, n, generator=generator, device=device)
         zero, one = amount.new_zeros(()), amount.new_ones(())

@@ -6,6 +6,9 @@ few real ones by heart: Zhao et al., "Differentiable Augmentation for Data-Effic
 to each picture with a probability of its own drawing, so that many pictures pass unchanged and
 the changes do not leak into what is generated: Karras et al. (arXiv 2006.06676), section 2.2.
 
+The gentlest come first: a picture that has been moved is still a picture of its kind, one with a
+hole or in other light hardly. Cuts and light are for discriminators that over-fit despite moves.
+
 Mirror images are made only where a mirrored picture is one of the data's kind; of letters and most
 things with a left and a right they would be what is not in the data.
 """
@@ -18,9 +21,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ectype.config import MOST_PROBABILITY
+
 #: Items to changed items, the same shape; called twice it changes them in the same way.
 Transform = Callable[[Tensor], Tensor]
-#: (how many items, probability of each operation, source of randomness) to a drawn transform.
+#: (how many items, strength as in `probabilities`, source of randomness) to a drawn transform.
 Augmentation = Callable[[int, float, torch.Generator], Transform]
 
 #: Pictures are moved by at most this share of their sides.
@@ -39,32 +44,34 @@ class PictureAugmentation:
     """Draws changes to pictures of which the first `colours` channels are grey or colours.
 
     A further channel is transparency; it moves and is cut with the others, and has no brightness.
-    `mirror` is whether left and right may change places: then half as often as other operations,
+    `mirror` is whether left and right may change places: then half as often as pictures are moved,
     so that the way round that the data have stays the commoner one.
     """
 
     colours: int
     mirror: bool = False
 
-    def __call__(self, n: int, p: float, generator: torch.Generator) -> PictureTransform:
-        """Draw a change for each of n pictures, each operation with probability p."""
+    def __call__(self, n: int, strength: float, generator: torch.Generator) -> PictureTransform:
+        """Draw a change for each of n pictures: moves are the gentle ones."""
         device = generator.device
-        on = torch.rand(5, n, generator=generator, device=device) < p
+        moves, others = probabilities(strength)
+        drawn = torch.rand(5, n, generator=generator, device=device)
+        cut, *light = drawn[1:] < others
         amount = torch.rand(7, n, generator=generator, device=device)
-        shift, cut, *light = on
         zero = amount.new_zeros(())
         flip = cut.new_zeros(n)
         if self.mirror:
-            flip = torch.rand(n, generator=generator, device=device) < p / 2
+            flip = torch.rand(n, generator=generator, device=device) < moves / 2
         return PictureTransform(
             colours=self.colours,
-            shift=torch.where(shift, 2 * amount[0:2] - 1, zero),
+            shift=torch.where(drawn[0] < moves, 2 * amount[0:2] - 1, zero),
             cut=cut,
             centre=amount[2:4],
             brightness=torch.where(light[0], amount[4] - 0.5, zero),
             saturation=torch.where(light[1], 2 * amount[5] - 1, zero),
             contrast=torch.where(light[2], amount[6] - 0.5, zero),
             flip=flip,
+            only_moves=not others,
         )
 
 
@@ -81,6 +88,8 @@ class PictureTransform:
         saturation: (n,), factor of the distance from grey, less 1; no effect on grey pictures.
         contrast: (n,), factor of the distance from the picture's mean, less 1.
         flip: (n,), whether left and right change places, before the shift.
+        only_moves: whether nothing else can have been drawn. It is then left out, since it would
+            cost twice as much as the moves and change nothing.
     """
 
     colours: int
@@ -91,9 +100,12 @@ class PictureTransform:
     saturation: Tensor
     contrast: Tensor
     flip: Tensor
+    only_moves: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
         """The changed pictures; what is not drawn for a picture leaves it as it is to the bit."""
+        if self.only_moves:
+            return self._shifted(x)
         colours = self._lit(x[:, : self.colours])
         if x.shape[1] > self.colours:
             colours = torch.cat([colours, x[:, self.colours :]], 1)
@@ -138,6 +150,15 @@ class PictureTransform:
         rows, columns = inside
         square = rows[:, :, None] & columns[:, None, :] & self.cut[:, None, None]
         return x.masked_fill(square[:, None], 0.0)
+
+
+def probabilities(strength: float) -> tuple[float, float]:
+    """Of gentle changes, after which items still look like the data, and of all others.
+
+    The gentle ones come first. Only when they are as probable as any may be do the others join
+    them; an augmentation without others stays as it is from there on.
+    """
+    return min(strength, MOST_PROBABILITY), max(strength - MOST_PROBABILITY, 0.0)
 
 
 def column(values: Tensor) -> Tensor:
