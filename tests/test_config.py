@@ -198,8 +198,8 @@ def test_every_listed_setting_takes_its_own_default(config):
         ("vae.learning_rate=0", "more than 0"),
         ("gan.beta1=1", "at least 0 and at most 0.999"),
         ("training.batch=-3", "at least 1"),
-        ("gan.augment=0", "more than 0 and at most 0.8"),
-        ("gan.augment=0.9", "more than 0 and at most 0.8"),
+        ("gan.augment=0", "more than 0 and at most 1.6"),
+        ("gan.augment=1.7", "more than 0 and at most 1.6"),
     ],
 )
 def test_numbers_outside_their_range_are_refused(config, change, allowed):

@@ -20,11 +20,8 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 from ectype.errors import UsageError
 
 Family = Literal["auto", "gan", "vae"]
-#: Probability of a random change: beyond it items change so often that the changes leak into what
-#: is generated.
-MOST_PROBABILITY = 0.8
-#: Strength of augmentation: gentle changes up to their most, and the others on top of them.
-MOST_AUGMENT = 2 * MOST_PROBABILITY
+#: Strength of augmentation at which all changes are as probable as they may be (`nets/augment.py`).
+MOST_AUGMENT = 1.6
 T = TypeVar("T")
 
 

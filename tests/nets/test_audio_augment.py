@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ectype.config import MOST_AUGMENT, MOST_PROBABILITY
+from ectype.config import MOST_AUGMENT
 from ectype.nets.audio_augment import (
     MOST_GAIN,
     MOST_SEMITONES,
@@ -14,6 +14,7 @@ from ectype.nets.audio_augment import (
     SoundTransform,
     at_speed,
 )
+from ectype.nets.augment import MOST_PROBABILITY
 
 
 def draw(n, strength, seed=0):

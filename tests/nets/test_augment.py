@@ -6,8 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ectype.config import MOST_AUGMENT, MOST_PROBABILITY
-from ectype.nets.augment import PictureAugmentation, PictureTransform
+from ectype.config import MOST_AUGMENT
+from ectype.nets.augment import (
+    MOST_PROBABILITY,
+    PictureAugmentation,
+    PictureTransform,
+    probabilities,
+)
 from tests.models.numeric import seeded
 
 OPERATIONS = ("shift", "cut", "brightness", "saturation", "contrast", "flip")
@@ -87,6 +92,10 @@ def test_moves_come_first_and_each_operation_apart_from_the_others(strength, mov
     varied = table[expected > 0]
     correlation = torch.corrcoef(varied) - torch.eye(len(varied), dtype=torch.float64)
     assert correlation.abs().max() < 5 / n**0.5
+
+
+def test_at_the_most_strength_all_changes_are_as_probable_as_they_may_be():
+    assert probabilities(MOST_AUGMENT) == (MOST_PROBABILITY, MOST_PROBABILITY)
 
 
 def test_what_cannot_have_been_drawn_is_left_out_and_would_change_nothing():

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ectype.config import MOST_AUGMENT, MOST_PROBABILITY, Budget, GanSettings
+from ectype.config import MOST_AUGMENT, Budget, GanSettings
 from ectype.errors import InterruptedRun
 from ectype.models.base import Batch, Turn
 from ectype.models.gan import Gan
+from ectype.nets.augment import MOST_PROBABILITY
 from ectype.training.augment import (
     EVERY,
     FEWEST,

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ectype.config import MOST_PROBABILITY
-
 #: Items to changed items, the same shape; called twice it changes them in the same way.
 Transform = Callable[[Tensor], Tensor]
 #: (how many items, strength as in `probabilities`, source of randomness) to a drawn transform.
 Augmentation = Callable[[int, float, torch.Generator], Transform]
 
+#: Of a change: beyond it items change so often that the changes leak into what is generated.
+MOST_PROBABILITY = 0.8
 #: Pictures are moved by at most this share of their sides.
 MOST_SHIFT = 1 / 8
 #: The square that is cut out, as a share of the sides.

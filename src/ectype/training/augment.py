@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ectype.config import MOST_AUGMENT, MOST_PROBABILITY
+from ectype.config import MOST_AUGMENT
 from ectype.models.adversarial import AdversarialVae
 from ectype.models.base import Model, Turn
 from ectype.models.gan import Gan
+from ectype.nets.augment import MOST_PROBABILITY
 from ectype.training.controllers import Controller
 
 if TYPE_CHECKING:
